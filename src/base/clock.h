@@ -1,0 +1,29 @@
+/* The two clocks, both in integer milliseconds, both replaceable by tests.
+ *
+ * mono_now() never jumps: deadlines, timers, liveness. wall_now() is UTC since 1970: what is
+ * stored and sent. Tests call clock_fake() once and clock_advance() then; nothing in the program
+ * asks the system for the time elsewhere, except cpu_now_us(), which budgets of policies use and
+ * which is never fake. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef int64_t mono_t;
+typedef int64_t wall_t;
+
+mono_t mono_now(void);
+wall_t wall_now(void);
+
+/* From now on time stands still at `wall` (mono starts at 1,000,000) until advanced. */
+void clock_fake(wall_t wall);
+void clock_advance(int64_t ms);
+bool clock_is_fake(void);
+
+/* CPU time of the calling thread, in microseconds. */
+int64_t cpu_now_us(void);
+/* Real monotonic time in microseconds, for measurements only (never for behaviour). */
+int64_t stopwatch_us(void);
+
+#endif
