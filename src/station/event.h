@@ -1,0 +1,59 @@
+/* What the station asks policies, and what they answer.
+ *
+ * One struct for every event: the table in policy/hooks.c says which fields an event uses, which
+ * words it may be answered with, and what its default is. Everything is borrowed: an event for the
+ * duration of the call that hands it over (policy copies what it needs), a verdict for the
+ * duration of `done`. `done` is called exactly once, on the loop thread, possibly before
+ * ports.ask returns (the handler did not wait), and also when the handler was cancelled. */
+#ifndef STATION_EVENT_H
+#define STATION_EVENT_H
+
+#include "base/json.h"
+
+enum event_kind {
+    EVENT_BOOT,      /* on.boot(cp, info) → "Accepted" | "Pending" | "Rejected" [, {interval=}] */
+    EVENT_AUTHORIZE, /* on.authorize(idTag, cp, ask) → status word [, {parentIdTag, expiryDate, why}];
+                        ask = {purpose = "authorize" | "start" | "stop", connector, transaction} */
+    EVENT_START,     /* on.start(tx); stored and answered already */
+    EVENT_STOP,      /* on.stop(tx) */
+    EVENT_METER,     /* on.meter(tx, m); m = normalised samples */
+    EVENT_STATUS,    /* on.status(cp, connector, status, previous); changes only */
+    EVENT_ONLINE,    /* on.online(cp) */
+    EVENT_OFFLINE,   /* on.offline(cp) */
+    EVENT_ACTION,    /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
+                        of ours, observes the others */
+    EVENT_KINDS
+};
+
+struct event {
+    enum event_kind kind;
+    const char *cp;         /* identity */
+    int64_t connector;      /* 1.6 connectorId = evse; ABSENT if none */
+    int64_t transaction_id; /* 0 if none */
+    const char *id_tag;     /* upper-cased; NULL if none */
+    const char *action;     /* EVENT_ACTION: exact spelling */
+    const char *purpose;    /* EVENT_AUTHORIZE */
+    const char *status, *previous; /* EVENT_STATUS */
+    const struct json *data; /* boot info, meter values, raw payload, or NULL */
+    bool observe;            /* EVENT_ACTION: answered elsewhere; a returned value is an error */
+};
+
+enum verdict_kind {
+    VERDICT_NONE,  /* no handler, or no opinion: the station's default applies */
+    VERDICT_GIVEN,
+    VERDICT_FAILED /* error, budget, deadline, cancelled: the event's safe default applies */
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    const char *word;         /* GIVEN, for events answered by a word */
+    const struct json *extra; /* second value as an object, or the raw answer; may be NULL */
+    const char *why;          /* given by the policy or the error; for records, never for chargers */
+    const char *file;         /* which policy decided or failed; NULL if none */
+    int64_t line;
+    int64_t generation;
+};
+
+typedef void (*event_done)(void *ctx, const struct verdict *verdict);
+
+#endif

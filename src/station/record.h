@@ -1,0 +1,274 @@
+/* The rows that the station has written, as values: what goes to the store and what comes back.
+ *
+ * A batch is the unit of durability: all its records are committed in one transaction, in order,
+ * exactly once, or none is. It owns its records and every string in them (one arena). The station
+ * fills a batch on the loop thread, submits it, and never touches it again until `done` gives it
+ * back there; results (`out_…`) are then filled in. Batches are committed in order of submission.
+ * The same structs, filled by the store, restore the state at start (struct restore_sink). */
+#ifndef STATION_RECORD_H
+#define STATION_RECORD_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/strbuf.h"
+
+#define ABSENT INT64_MIN /* an optional integer that is not there */
+
+enum record_kind {
+    RECORD_CHARGE_POINT,
+    RECORD_CHARGE_POINT_DELETE,
+    RECORD_CONNECTOR,
+    RECORD_START_FIND, /* a read, in order with the writes: has this StartTransaction been seen? */
+    RECORD_START,
+    RECORD_STOP,
+    RECORD_TRANSACTION_VARS,
+    RECORD_METER_VALUE,
+    RECORD_STATUS,
+    RECORD_MESSAGE,
+    RECORD_DECISION,
+    RECORD_SECURITY_EVENT,
+    RECORD_JOB_STATUS, /* firmware, diagnostics and log upload notifications */
+    RECORD_ID_TAG,
+    RECORD_ID_TAG_DELETE,
+    RECORD_KV,
+    RECORD_KV_DELETE,
+    RECORD_ORPHAN, /* a transaction message that fits no transaction: kept whole (X7, X8) */
+    RECORD_EVENT   /* something an operator or script may want to know: gap, clock not set, … */
+};
+
+/* The station as it was registered and as it last described itself. Upsert by id (no case). */
+struct record_charge_point {
+    const char *id;
+    const char *registration;  /* "accepted", "pending", "rejected" */
+    const char *password_hash; /* NULL: none set */
+    int64_t security_profile;  /* 0 or 1; more with TLS */
+    const char *options;       /* JSON object of per-station switches (charge_point.h) or NULL */
+    const char *version;       /* "1.6"; NULL before the first connection */
+    const char *vendor, *model, *serial, *firmware, *boot; /* boot: the last payload as JSON */
+    int64_t created_ms, last_boot_ms, last_seen_ms;
+    const char *vars; /* JSON object or NULL */
+};
+
+/* Current state of a connector. Upsert by (cp, evse, connector); connector 0 is the controller. */
+struct record_connector {
+    const char *cp;
+    int64_t evse, connector;
+    const char *status, *error_code, *info, *vendor_id, *vendor_error_code;
+    int64_t status_ms; /* by the charger's clock, or receipt if it gave none */
+    int64_t newest_start_ms;    /* of all StartTransactions: older ones may be repeats (X3) */
+    int64_t last_meter_stop_wh; /* continuity (X12) */
+};
+
+enum transaction_state { TRANSACTION_OPEN, TRANSACTION_STOPPED };
+
+/* Flags of a transaction; why its figures need care. */
+enum transaction_flag {
+    TX_REFUSED = 1 << 0,         /* the tag was not accepted (X6) */
+    TX_SUSPECT_CLOCK = 1 << 1,   /* ordered by receipt (B11) */
+    TX_SUSPECT_METER = 1 << 2,   /* unreadable, or meterStop < meterStart: no energy (X11) */
+    TX_STALE = 1 << 3,           /* a later start on its connector, no stop (X15) */
+    TX_ESTIMATED = 1 << 4,       /* closed by operator or policy */
+    TX_GAP = 1 << 5,             /* meterStart is not the last meterStop (X12) */
+    TX_LATE = 1 << 6,            /* start arrived long after it happened (X5) */
+    TX_INCOMPLETE = 1 << 7,      /* fields that we need were missing from start or stop */
+    TX_UNPRICED = 1 << 8,        /* the price handler failed */
+    TX_SESSION_REGISTER = 1 << 9 /* samples are session energy (V6) */
+};
+
+/* In: everything but `out_…`. Out: the id. If the repeat key (cp, evse, connector, idTag without
+ * case, start_ms, meter_start_wh) is known, nothing is written, out_repeat is true and the other
+ * out fields describe the first one (X3). Absent integers take part in the key as ABSENT. */
+struct record_start {
+    const char *cp;
+    int64_t evse, connector;
+    const char *station_id; /* the station's own id text (2.x), NULL in 1.6 */
+    const char *id_tag;     /* as spelled */
+    const char *parent_id_tag;
+    int64_t start_ms;       /* the instant that counts */
+    const char *start_text; /* the charger's own text */
+    int64_t received_ms;
+    int64_t meter_start_wh;
+    const char *meter_start_text;
+    int64_t reservation_id;
+    const char *verdict; /* "Accepted", "Blocked", … as answered */
+    const char *expiry;  /* as answered, or NULL */
+    int64_t flags;
+    int64_t generation;
+    int64_t out_id;
+    bool out_repeat;
+    const char *out_verdict, *out_parent_id_tag, *out_expiry; /* in the batch's arena */
+};
+
+/* RECORD_START_FIND uses the key fields of struct record_start and sets out_repeat and out_…. */
+
+enum stop_outcome {
+    STOP_DONE,    /* was open, now stopped */
+    STOP_REPEAT,  /* had been stopped already, the same way or another: see out_differs (X9) */
+    STOP_REPLACED_ESTIMATE, /* had been closed by an estimate, now has the real figures (X15) */
+    STOP_UNKNOWN  /* no such transaction of this station (X7) */
+};
+
+struct record_stop {
+    const char *cp;
+    int64_t id;
+    const char *id_tag; /* NULL when absent */
+    int64_t stop_ms;
+    const char *stop_text;
+    int64_t received_ms;
+    int64_t meter_stop_wh;
+    const char *meter_stop_text;
+    const char *reason; /* "Local" when absent (X10) */
+    int64_t energy_wh;  /* ABSENT when it cannot be told */
+    int64_t set_flags;  /* or-ed into the row */
+    const char *vars;   /* final tx.vars, JSON or NULL */
+    enum stop_outcome out_outcome;
+    bool out_differs;
+};
+
+struct record_transaction_vars {
+    int64_t id;
+    const char *vars;
+    int64_t set_flags;
+};
+
+struct record_sample {
+    const char *measurand, *context, *format, *phase, *location, *unit; /* defaults filled in (V1) */
+    const char *value; /* as received */
+};
+
+/* One meterValue. Rows with the same (cp, evse, connector, transaction, ts) and the same samples are
+ * stored once: StopTransaction repeats what MeterValues sent before (X13). */
+struct record_meter_value {
+    const char *cp;
+    int64_t evse, connector;
+    int64_t transaction_id; /* 0 = none */
+    int64_t ts_ms, received_ms;
+    int64_t energy_wh, power_w, soc; /* normalised (V3), ABSENT if not there or implausible */
+    bool implausible;                /* marked, kept out of totals (V5) */
+    const struct record_sample *samples;
+    size_t sample_count;
+};
+
+struct record_status {
+    const char *cp;
+    int64_t evse, connector;
+    const char *status, *error_code, *info, *vendor_id, *vendor_error_code;
+    int64_t ts_ms, received_ms;
+    bool repeat; /* same as before: counted, raises no event (Q36) */
+};
+
+struct record_message {
+    const char *cp;
+    int64_t connection;
+    int64_t ts_ms;
+    bool outgoing;
+    const char *text;
+    size_t len;
+    const char *note; /* deviations and repairs, or NULL */
+};
+
+struct record_decision {
+    const char *cp;
+    int64_t ts_ms;
+    const char *event;  /* "authorize", "start", "stop", "boot", "identify" */
+    const char *id_tag; /* or NULL */
+    int64_t evse, connector, transaction_id;
+    const char *verdict, *why;
+    const char *file; /* NULL: the default answered */
+    int64_t line, generation;
+    const char *inputs; /* JSON */
+};
+
+struct record_security_event {
+    const char *cp, *type, *tech_info;
+    int64_t ts_ms, received_ms;
+};
+
+struct record_job_status {
+    const char *cp, *kind; /* "firmware", "diagnostics", "log" */
+    const char *status;
+    int64_t request_id; /* or ABSENT */
+    int64_t ts_ms;
+};
+
+struct record_id_tag {
+    const char *id_tag; /* upsert without case; spelling of the newest */
+    const char *status; /* "Accepted", "Blocked", … */
+    int64_t expiry_ms;  /* or ABSENT */
+    const char *parent_id_tag, *note;
+    int64_t max_active; /* or ABSENT */
+};
+
+struct record_kv {
+    const char *key, *value; /* JSON text */
+    int64_t expires_ms;      /* or ABSENT */
+};
+
+struct record_orphan {
+    const char *cp, *action, *payload, *why;
+    int64_t ts_ms;
+};
+
+struct record_event {
+    const char *cp; /* or NULL */
+    const char *kind, *detail; /* detail: JSON object */
+    int64_t ts_ms;
+};
+
+struct record {
+    enum record_kind kind;
+    struct record *next;
+    union {
+        struct record_charge_point charge_point; /* …_DELETE uses id only */
+        struct record_connector connector;
+        struct record_start start;
+        struct record_stop stop;
+        struct record_transaction_vars transaction_vars;
+        struct record_meter_value meter_value;
+        struct record_status status;
+        struct record_message message;
+        struct record_decision decision;
+        struct record_security_event security_event;
+        struct record_job_status job_status;
+        struct record_id_tag id_tag; /* …_DELETE uses id_tag only */
+        struct record_kv kv;         /* …_DELETE uses key only */
+        struct record_orphan orphan;
+        struct record_event event;
+    };
+};
+
+struct batch {
+    struct arena arena;
+    struct record *first, *last;
+    struct batch *next; /* the store's queue */
+    bool failed;        /* set before done: nothing of it was stored */
+    void (*done)(void *ctx, struct batch *batch); /* NULL: nobody waits; the batch stays the
+                                                     callee's only during the call */
+    void *ctx;
+};
+
+/* Heap; the submitter's until submitted. */
+struct batch *batch_new(void);
+void batch_free(struct batch *batch);
+/* Appends a zeroed record of that kind, with optional integers of all kinds still 0: set them. */
+struct record *batch_add(struct batch *batch, enum record_kind kind);
+
+/* An open transaction as the store gives it back at start. */
+struct record_transaction {
+    int64_t id;
+    struct record_start start; /* in-fields */
+    const char *vars;
+    int64_t last_energy_wh, last_power_w, last_soc, last_sample_ms; /* ABSENT if none */
+};
+
+/* Where the store pours the state at start, in this order. Values are borrowed for the call. */
+struct restore_sink {
+    void *ctx;
+    void (*charge_point)(void *ctx, const struct record_charge_point *row);
+    void (*connector)(void *ctx, const struct record_connector *row);
+    void (*transaction)(void *ctx, const struct record_transaction *row);
+    void (*id_tag)(void *ctx, const struct record_id_tag *row);
+    void (*kv)(void *ctx, const struct record_kv *row);
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* The heart: charge points, transactions, tags, and the way of a CALL from frame to answer.
+ *
+ * Knows nobody outside: sockets, SQL and Lua are reached through struct station_ports, which main
+ * fills, so its tests run without any of them. Everything here runs on the loop thread. A CALL
+ * becomes an item in its charger's lane (lane.h); the lane handles one item at a time, in order of
+ * arrival, policy events included; other chargers never wait for it (R2). Handlers are one function
+ * per action in handle_*.c; each ends in exactly one answer (call.h).
+ *
+ * Start reading: lane.h, then handle_transaction.c. */
+#ifndef STATION_STATION_H
+#define STATION_STATION_H
+
+#include "base/timer.h"
+#include "ocpp/handshake.h"
+#include "ocpp/payload.h"
+#include "station/charge_point.h"
+#include "station/event.h"
+
+struct station;
+
+struct station_ports {
+    void *ctx;
+    /* Sends a text frame; false when that connection is gone or its queue is full (it is then being
+     * closed). */
+    bool (*send)(void *ctx, uint64_t connection, const char *text, size_t len);
+    void (*close)(void *ctx, uint64_t connection, int code, const char *reason);
+    /* Stops or resumes reading from it (bounded lanes). */
+    void (*pause)(void *ctx, uint64_t connection, bool paused);
+    /* Takes the batch over; batch->done brings it back on the loop thread. */
+    void (*submit)(void *ctx, struct batch *batch_owned);
+    /* Runs the policies; see event.h for when `done` is called. */
+    void (*ask)(void *ctx, const struct event *event, event_done done, void *done_ctx);
+    /* Is there any handler for this event or raw action? Saves building the event. */
+    bool (*listens)(void *ctx, enum event_kind kind, const char *action);
+};
+
+enum admission_mode { ADMIT_CLOSED, ADMIT_PENDING, ADMIT_OPEN }; /* `registration` in the config */
+
+struct station_settings {
+    enum admission_mode registration;
+    int64_t heartbeat_interval_s;  /* 300; B1, B10 */
+    int64_t pending_interval_s;    /* 60 */
+    int64_t call_timeout_ms;       /* 30000; R3 */
+    int64_t queue_timeout_ms;      /* 60000: how long a CALL of ours may wait to be sent */
+    int64_t boot_grace_ms;         /* 10000; B9 */
+    int64_t clock_tolerance_ms;    /* 5000; N2 */
+    int64_t late_after_ms;         /* 300000: a start older than this on arrival is late (X5) */
+    bool strict;                   /* default of the per-station switch */
+    const char *authorize_default; /* "Invalid": nobody had an opinion */
+    const char *authorize_failed;  /* "Invalid": the policy failed (A7) */
+    bool log_messages;             /* fill the message table */
+};
+
+struct station *station_new(const struct station_settings *settings,
+                            const struct station_ports *ports, struct timers *timers);
+void station_free(struct station *st); /* after every batch and event came back */
+/* Pours the stored state in at start: pass to store_restore(). */
+struct restore_sink station_restore_sink(struct station *st);
+const struct station_settings *station_settings(const struct station *st);
+
+/* ---- connections (called by the WebSocket server through main) ---- */
+
+enum admission { ADMISSION_OK, ADMISSION_UNKNOWN /* 404 */, ADMISSION_CREDENTIALS /* 401 */,
+                 ADMISSION_BUSY /* 503 */ };
+/* Before the 101 answer (T4, T5): may this station connect? `hs->identity` is set (by the path or
+ * by on.identify); `invited` = a policy vouches for an unknown one. Changes nothing but the failure
+ * cache and, when refused, the security event log (W3). */
+enum admission station_admit(struct station *st, const struct handshake *hs, bool invited);
+/* Which version to assume if the client offers no subprotocol (T8); NULL = none. */
+const struct version *station_assumed_version(struct station *st, const char *identity);
+/* The socket is up. Creates the charge point if new; an older connection of the same identity is
+ * closed with 4000 "replaced" and its CALLs fail as offline (T13). `version` NULL is a bug. */
+void station_connected(struct station *st, const char *identity, uint64_t connection,
+                       const struct version *version, const char *peer);
+void station_received(struct station *st, const char *identity, uint64_t connection,
+                      const char *text, size_t len);
+/* A late close of a replaced connection changes nothing (T13). */
+void station_disconnected(struct station *st, const char *identity, uint64_t connection,
+                          const char *why);
+/* True when no CALL is being handled, no event runs, no batch is out: for shutdown and tests. */
+bool station_idle(const struct station *st);
+
+/* ---- reading (policy, REST) ---- */
+
+struct charge_point *station_find(struct station *st, const char *id); /* no case; NULL */
+/* `size_t at = 0; while ((cp = station_next(st, &at)))`: in order of first contact. */
+struct charge_point *station_next(struct station *st, size_t *at);
+struct connector *station_connector(struct charge_point *cp, int64_t evse, int64_t connector);
+struct transaction *station_transaction(struct station *st, int64_t id); /* open ones; NULL */
+struct transaction *station_transaction_next(struct station *st, size_t *at); /* oldest first */
+const char *registration_text(enum registration registration);
+/* Whole minutes etc. are derived by callers; energy so far of an open transaction by V6, or ABSENT. */
+int64_t transaction_energy_wh(const struct transaction *tx);
+
+/* ---- changing (REST, policy) ---- */
+
+struct charge_point_change { /* NULL or ABSENT = leave as it is */
+    const char *registration;  /* "accepted", "pending", "rejected" */
+    const char *password;      /* bytes of `password_len`; empty removes it */
+    size_t password_len;
+    int64_t security_profile;
+    const char *options; /* JSON object, replaces all switches */
+};
+typedef void (*change_done)(void *ctx, bool ok, const char *why);
+/* Creates or changes; durable when `done` says ok. False and `why` at once for a bad value
+ * (`done` is then not called). */
+bool station_register(struct station *st, const char *id, const struct charge_point_change *change,
+                      struct reason *why, change_done done, void *ctx);
+/* Forgets the station: its socket is closed (4001), its transactions and history are kept. False:
+ * unknown, or a transaction is open. */
+bool station_delete(struct station *st, const char *id, struct reason *why, change_done done,
+                    void *ctx);
+void charge_point_vars_changed(struct station *st, const char *id);
+void transaction_vars_changed(struct station *st, int64_t id);
+
+/* ---- our CALLs to chargers ---- */
+
+enum call_outcome {
+    CALL_ANSWERED,  /* response = payload of the CALLRESULT */
+    CALL_ERROR,     /* error_code, description, details of its CALLERROR */
+    CALL_TIMEOUT,
+    CALL_OFFLINE,   /* not connected, or the socket dropped while it waited */
+    CALL_REFUSED,   /* not sent: queue full, not accepted yet (B3, B4); see `why` */
+    CALL_CANCELLED
+};
+
+struct call_result {
+    enum call_outcome outcome;
+    const struct json *response;
+    struct span response_raw;
+    const char *error_code, *description;
+    const struct json *details;
+    const char *why; /* readable, for every outcome but ANSWERED */
+    int64_t ms;      /* from sending to the answer */
+};
+typedef void (*call_done)(void *ctx, const struct call_result *result);
+
+/* Sends `payload` (JSON text of an object) as given (DESIGN.md §6), in turn. `done` exactly once,
+ * maybe before this returns. Returns the serial for station_cancel, 0 if done was called already.
+ * The payload is the caller's to check: call_check() below. timeout_ms <= 0 = the default. */
+uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
+                      int64_t timeout_ms, call_done done, void *ctx);
+void station_cancel(struct station *st, const char *id, uint64_t serial);
+/* Is it a CS→CP action of the version the station speaks (1.6 if never connected), and is the
+ * payload valid to the letter? `report` gets the faults; OCPP_NOT_IMPLEMENTED for an unknown action,
+ * OCPP_NOT_SUPPORTED for one of the other direction. */
+enum ocpp_error station_call_check(struct station *st, const char *id, const char *action,
+                                   const struct json *payload, struct payload_report *report);
+
+/* ---- tags (REST; the default policy reads them beside its list) ---- */
+
+struct id_tag {
+    char *id_tag; /* spelling as given */
+    char *status;
+    wall_t expiry_ms; /* ABSENT */
+    char *parent_id_tag, *note;
+    int64_t max_active; /* ABSENT */
+};
+const struct id_tag *station_tag(struct station *st, const char *id_tag); /* no case; NULL */
+const struct id_tag *station_tag_next(struct station *st, size_t *at);
+bool station_tag_put(struct station *st, const struct id_tag *tag, struct reason *why,
+                     change_done done, void *ctx);
+bool station_tag_delete(struct station *st, const char *id_tag, change_done done, void *ctx);
+
+/* ---- the scripts' durable store ---- */
+
+const char *station_kv_get(struct station *st, const char *key); /* JSON text, borrowed; NULL */
+/* json NULL deletes; ttl_ms <= 0 = for ever. False: key over 255 bytes or value over 64 KiB. In
+ * memory at once, on disk with the next commit. */
+bool station_kv_set(struct station *st, const char *key, const char *json, int64_t ttl_ms,
+                    struct reason *why);
+
+#endif
