@@ -1,0 +1,52 @@
+/* chargebridge.conf, environment and flags: one table of keys, one struct of values.
+ *
+ * `key = value` lines and [sections]; sizes and times with units. Every key is one row in conf.c
+ * (name, type, default, limits, doc line) from which parsing, the environment names (CB_SECTION_KEY),
+ * the flags (--section.key=value), the error texts and examples/chargebridge.conf derive. An unknown
+ * key, a duplicate or a bad value is an error with file, line, the bad text and the nearest known
+ * key; all errors of a file are reported, not only the first. Later sources win: default, file,
+ * environment, flag. */
+#ifndef CONF_H
+#define CONF_H
+
+#include "http/http.h"
+#include "net/ws_server.h"
+#include "policy/policy.h"
+#include "station/station.h"
+#include "store/store.h"
+
+struct conf {
+    struct arena arena; /* owns every string below */
+    struct ws_server_settings ocpp;
+    const char *ocpp_path; /* "/ocpp" */
+    struct http_settings http;
+    const char *http_key; /* "changeme-123"; "" = none */
+    struct station_settings station;
+    struct policy_settings policy;
+    struct store_settings store;
+    enum log_level_name { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG } log_level;
+    bool log_json;
+};
+
+struct conf_errors {
+    struct strbuf text; /* one line each: `chargebridge.conf:12: …` */
+    size_t count;
+};
+
+/* All defaults. */
+void conf_init(struct conf *conf);
+void conf_clear(struct conf *conf);
+/* Each adds to `errors` and returns whether it added none. */
+bool conf_read_file(struct conf *conf, const char *path, struct conf_errors *errors);
+bool conf_read_text(struct conf *conf, const char *name, const char *text,
+                    struct conf_errors *errors);
+bool conf_read_environment(struct conf *conf, char **environment, struct conf_errors *errors);
+/* `--section.key=value` without the dashes. */
+bool conf_read_flag(struct conf *conf, const char *flag, struct conf_errors *errors);
+/* Rules between keys: liveness against intervals (T11), heartbeat <= 86400 (B10), REST beyond
+ * loopback with no key or the default one. */
+bool conf_check(struct conf *conf, struct conf_errors *errors);
+/* The shipped example: every key with its default and doc line. */
+void conf_print_example(struct strbuf *out);
+
+#endif

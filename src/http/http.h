@@ -1,0 +1,58 @@
+/* The REST daemon: libmicrohttpd without threads, inside the loop by its epoll descriptor.
+ *
+ * Owns sockets, limits (body, headers, connections, a deadline on the whole request) and API keys;
+ * knows nothing of routes: each complete request goes to `handle`, the connection is suspended
+ * until http_respond(). The loop is not named here (http may not include net): whoever wires it
+ * watches http_fd(), calls http_run() when it is readable, when http_wants_run() is true before
+ * sleeping, and after http_timeout_ms(). Traps: LIBRARIES.md §6. Loop thread only. */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/reason.h"
+#include "base/request.h"
+#include "base/timer.h"
+
+struct http;
+
+struct http_key {
+    const char *name;
+    enum key_scope scope;
+    const char *secret; /* plain, from the config; or NULL and */
+    const char *hash;   /* stored, see digest.h */
+};
+
+struct http_settings {
+    const char *address;
+    int port;                 /* 0 = any */
+    int64_t max_body;         /* 65536 → 413 */
+    int64_t request_timeout_ms; /* receive: 10000 → 408; then up to `answer_timeout_ms` */
+    int64_t answer_timeout_ms;  /* 120000: the handler never answered → 504 */
+    int connections_max;        /* 512 */
+    int connections_per_address; /* 64 */
+    const struct http_key *keys; /* copied */
+    size_t key_count;
+};
+
+/* `request` names the exchange for http_respond; numbers are never reused. Borrowed for the call. */
+typedef void (*http_handler)(void *ctx, uint64_t request, const struct request *what);
+
+struct http *http_open(const struct http_settings *settings, struct timers *timers,
+                       http_handler handle, void *ctx, struct reason *why);
+int http_port(const struct http *http);
+int http_fd(const struct http *http);
+void http_run(struct http *http);
+bool http_wants_run(const struct http *http);
+int64_t http_timeout_ms(struct http *http); /* -1 = none */
+/* Copies the response. Does nothing when the client is gone (false). May be called inside handle. */
+bool http_respond(struct http *http, uint64_t request, const struct response *response);
+size_t http_pending(const struct http *http);
+/* From now on new requests get 503; those waiting go on. */
+void http_drain(struct http *http);
+void http_set_keys(struct http *http, const struct http_key *keys, size_t count);
+/* Answers whatever still waits with 503, stops, frees. */
+void http_close(struct http *http);
+
+/* RFC 9457: fills `out` with application/problem+json; used by http itself and by the routes. */
+void http_problem(struct strbuf *out, int status, const char *detail, const char *instance);
+
+#endif

@@ -1,0 +1,44 @@
+/* A WebSocket client: one connection of a simulated charger. Shares the libwebsockets context
+ * rules of ws_server.h. Loop thread only. Thousands may live on one loop. */
+#ifndef NET_WS_CLIENT_H
+#define NET_WS_CLIENT_H
+
+#include <stddef.h>
+
+#include "base/reason.h"
+#include "net/loop.h"
+
+struct ws_client_context; /* one per loop */
+struct ws_client;
+
+struct ws_client_hooks {
+    void (*opened)(void *ctx, const char *subprotocol); /* "" when the server chose none */
+    void (*message)(void *ctx, const char *text, size_t len);
+    /* Exactly once, also when the handshake failed: `status` is the HTTP status of a refusal (0
+     * unknown), `code` the close code (1006 if none). The client may be freed here. */
+    void (*closed)(void *ctx, int status, int code, const char *why);
+    void *ctx;
+};
+
+struct ws_client_settings {
+    const char *host; /* numeric address or name */
+    int port;
+    const char *path;         /* percent-encoded, with the identity */
+    const char *subprotocols; /* "ocpp1.6"; NULL sends no header */
+    const char *user;         /* Basic credentials, or NULL */
+    const char *password;
+    size_t password_len;
+    int64_t connect_timeout_ms;
+};
+
+struct ws_client_context *ws_client_context_open(struct loop *loop, struct reason *why);
+void ws_client_context_free(struct ws_client_context *context);
+struct ws_client *ws_client_open(struct ws_client_context *context,
+                                 const struct ws_client_settings *settings,
+                                 const struct ws_client_hooks *hooks, struct reason *why);
+bool ws_client_send(struct ws_client *client, const char *text, size_t len);
+void ws_client_close(struct ws_client *client, int code, const char *reason);
+void ws_client_drop(struct ws_client *client); /* ends TCP without a Close, as a power cut does */
+void ws_client_free(struct ws_client *client); /* closed first if open; no hook is called then */
+
+#endif

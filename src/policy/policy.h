@@ -1,0 +1,103 @@
+/* Policies: generations of Lua that decide, and can be exchanged while chargers are connected.
+ *
+ * POLICY.md §3 (reload) and §4 (sandbox) are the contract. A generation is one lua_State built
+ * whole on the build thread: prelude and routes of lua/ (embedded), then the operator's files; it
+ * is checked, then one pointer is swapped on the loop thread. Events run as tasks (one coroutine
+ * each) on the generation that was current when they began. Nothing but this room includes lua.h
+ * (and the simulator, for scenarios). Start reading: generation.c (build), task.c (run), reload.c
+ * (swap, drain, rollback), sandbox.c (what scripts see), api_*.c (one row per function). */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/post.h"
+#include "base/request.h"
+#include "base/timer.h"
+#include "station/station.h"
+
+struct policy;
+
+struct policy_settings {
+    const char *dir;              /* the operator's folder */
+    int64_t run_warn_ms;          /* 10: one run between waits */
+    int64_t run_kill_ms;          /* 100 */
+    int64_t authorize_timeout_ms; /* 5000: the whole handler */
+    int64_t handler_timeout_ms;   /* 30000 */
+    int64_t load_file_ms;         /* 1000 */
+    int64_t load_total_ms;        /* 5000, tests included */
+    int64_t memory_bytes;         /* 64 MiB a generation */
+    int64_t drain_ms;             /* 30000 */
+    int64_t probation_ms;         /* 60000; 0 = off */
+    int64_t tasks_max;            /* 10000 */
+    int64_t zone_minutes;         /* site time, minutes east of UTC */
+};
+
+/* What policies reach outside of the station; main fills it. */
+struct policy_ports {
+    void *ctx;
+    /* A named query of the store; see store_query(). */
+    void (*query)(void *ctx, const char *name, const struct json *params,
+                  void (*done)(void *done_ctx, const char *rows_json, const char *next_cursor,
+                               const char *why),
+                  void *done_ctx);
+    void (*decision)(void *ctx, const struct record_decision *row); /* copied by the callee */
+    bool (*store_healthy)(void *ctx);
+};
+
+/* The station may be NULL for offline checks. Nothing is loaded yet. */
+struct policy *policy_new(const struct policy_settings *settings, struct station *station,
+                          const struct policy_ports *ports, struct timers *timers,
+                          struct poster poster);
+/* Cancels all tasks (their `done` run inside this call), joins the build thread, frees. */
+void policy_free(struct policy *policy);
+
+struct policy_error { /* one finding of a refused build, or a runtime error */
+    char file[96];
+    int line; /* 0 = the whole file or folder */
+    char message[384];
+};
+
+struct policy_report { /* what a build found; borrowed for the call that hands it over */
+    bool ok;
+    int64_t generation; /* of the new one if ok, else of the one that stays (0 = none) */
+    size_t error_count; /* all are counted, the first 20 kept */
+    size_t kept;
+    struct policy_error errors[20];
+    size_t files, tests;
+    bool files_differ; /* after a rollback: the folder on disk is not what runs (3.11) */
+};
+typedef void (*policy_built)(void *ctx, const struct policy_report *report);
+
+/* Builds and swaps in on the calling thread, for the first start. False: see report. */
+bool policy_load(struct policy *policy, struct policy_report *report);
+/* Builds on the build thread; requests while one runs are merged into one more (3.1). `done` on the
+ * loop thread, exactly once per request, after the swap or the refusal; may be NULL. */
+void policy_reload(struct policy *policy, policy_built done, void *ctx);
+/* The same checks on `dir` (NULL = the running folder) without swapping. */
+void policy_check(struct policy *policy, const char *dir, policy_built done, void *ctx);
+/* Back to the previous generation's kept sources, through the same checks (3.11). */
+void policy_rollback(struct policy *policy, policy_built done, void *ctx);
+/* For `chargebridge check DIR`: same code, no threads, no station. */
+bool policy_check_offline(const struct policy_settings *settings, struct policy_report *report);
+
+/* Runs the event's handlers; see event.h for `done`. */
+void policy_event(struct policy *policy, const struct event *event, event_done done, void *ctx);
+bool policy_listens(const struct policy *policy, enum event_kind kind, const char *action);
+
+/* on.identify(path, headers): synchronous, cannot wait, run before the 101. Returns VERDICT_NONE
+ * (no opinion), GIVEN with `identity` filled (this is who it is, and it is welcome), or FAILED with
+ * `identity` "" (refused by the policy, or it failed: 404). */
+enum verdict_kind policy_identify(struct policy *policy, const char *path,
+                                  const struct name_value *headers, size_t header_count,
+                                  char identity[IDENTITY_MAX + 1]);
+
+/* Finds the route, checks scope and body, runs it as a task; `respond` exactly once. */
+typedef void (*respond_fn)(void *ctx, const struct response *response);
+void policy_request(struct policy *policy, const struct request *request, respond_fn respond,
+                    void *ctx);
+
+/* True when no task runs and no build is under way. */
+bool policy_idle(const struct policy *policy);
+/* `chargebridge api`: prints lua/meta/chargebridge.lua or the manual from the API rows. */
+void policy_api_print(struct strbuf *out, bool manual);
+
+#endif
