@@ -16,10 +16,12 @@ typedef int64_t wall_t;
 mono_t mono_now(void);
 wall_t wall_now(void);
 
-/* From now on time stands still at `wall` (mono starts at 1,000,000) until advanced. */
+/* From now on time stands still at `wall` (mono starts at 1,000,000) until advanced, for the calling
+ * thread only: the build thread fakes time for policy tests while the loop goes on in real time. */
 void clock_fake(wall_t wall);
 void clock_advance(int64_t ms);
 bool clock_is_fake(void);
+void clock_real(void); /* back to the system's time on this thread */
 
 /* CPU time of the calling thread, in microseconds. */
 int64_t cpu_now_us(void);

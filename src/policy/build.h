@@ -35,7 +35,7 @@ struct hook_row {
 };
 extern const struct hook_row hook_rows[]; /* name NULL ends */
 
-/* testkit.c: runs every tests/*.lua of the sources on `generation` (phase TESTING, its own station
+/* testkit.c: runs every file of tests/ among the sources on `generation` (phase TESTING, its own station
  * with fake chargers and a fake clock of this thread). Adds findings; returns the number of tests. */
 size_t testkit_run(struct generation *generation, struct policy_report *report);
 
