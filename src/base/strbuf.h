@@ -2,7 +2,8 @@
  *
  * A span never owns and need not be NUL-terminated. A strbuf owns its bytes, is always
  * NUL-terminated, and may carry a cap: growing beyond it sets `overflow` and drops the addition,
- * so text that comes from outside cannot exhaust memory. Comparison without case is ASCII only:
+ * so text that comes from outside cannot exhaust memory; later additions are dropped too, so that
+ * the text has no hole. Comparison without case is ASCII only:
  * that is what CiString of OCPP means in the field. */
 #ifndef BASE_STRBUF_H
 #define BASE_STRBUF_H
@@ -24,7 +25,8 @@ bool span_is(struct span s, const char *text);
 bool span_is_ci(struct span s, const char *text);
 bool span_starts(struct span s, const char *prefix);
 struct span span_trim(struct span s); /* spaces, tabs, CR, LF at both ends */
-/* Cuts the next piece off `rest` at `separator`; false when nothing is left. */
+/* Cuts the next piece off `rest` at `separator`; false when nothing is left: "a,b," is two pieces.
+ * Afterwards rest->at is NULL when no separator was found. */
 bool span_cut(struct span *rest, char separator, struct span *piece);
 /* Whole span is a decimal integer that fits. */
 bool span_int(struct span s, int64_t *out);
@@ -35,9 +37,14 @@ void text_upper(char *text);                /* ASCII, in place */
 /* Copies at most size-1 bytes, cuts at a UTF-8 boundary, always terminates. */
 void text_copy(char *out, size_t size, struct span s);
 bool utf8_valid(const char *text, size_t len);
-/* Edit distance for "did you mean"; bounded, returns > limit when it is more. */
+/* Bytes of the one valid character at the start of `text`; 0 when there is none. */
+size_t utf8_step(const char *text, size_t len);
+/* How much of `text` to keep for at most `most` bytes without cutting a character. */
+size_t utf8_cut(const char *text, size_t len, size_t most);
+/* Edit distance for "did you mean" (swapping two neighbours is one edit); bounded, returns > limit when it is more. */
 unsigned text_distance(const char *a, const char *b, unsigned limit);
-/* The nearest of `count` names, or NULL if none is near enough to be meant. `names` is an array
+/* The nearest of `count` names, or NULL if none is near enough to be meant: the same but for case,
+ * or at most 2 edits and a third of the length away. `names` is an array
  * of `const char *` found every `stride` bytes, so any table with a name column can be given. */
 const char *text_nearest(const char *word, const void *names, size_t count, size_t stride);
 
@@ -45,7 +52,7 @@ struct strbuf {
     char *at; /* NULL while empty */
     size_t len;
     size_t room;
-    size_t cap; /* 0 = no cap */
+    size_t cap; /* most bytes of text; 0 = no cap */
     bool overflow;
 };
 

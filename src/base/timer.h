@@ -14,12 +14,14 @@
 struct timer {
     mono_t due;
     size_t place; /* 1-based place in the heap; 0 = not running */
+    uint64_t order; /* of starting, among all timers of a heap */
     void (*fn)(struct timer *timer);
 };
 
 struct timers {
     struct timer **heap;
     size_t count, room;
+    uint64_t started; /* how often timer_start was called */
 };
 
 void timers_clear(struct timers *t); /* stops all; owners keep their structs */
