@@ -1,0 +1,463 @@
+/* Wiring only: see server.h. Reading order: open and close at the end, the ports above them, one
+ * small section per neighbour. Everything here runs on the loop thread. */
+#include "server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { STOP_WITHIN_MS = 5000, RETAIN_EVERY_MS = 10 * 60 * 1000 };
+
+struct server {
+    const struct conf *conf;
+    struct loop *loop;
+    struct timers *timers;
+    struct store *store;
+    struct station *station;
+    struct policy *policy;
+    struct ws_server *ws;
+    struct http *http;
+    struct loop_watch *http_watch;
+    struct timer http_timer, retain_timer, stop_timer;
+    size_t queries; /* under way */
+    bool sockets_closed;
+    mono_t stop_deadline;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+/* ---- station's ports ---- */
+
+static bool port_send(void *ctx, uint64_t connection, const char *text, size_t len)
+{
+    struct server *server = ctx;
+    return server->ws && ws_server_send(server->ws, connection, text, len);
+}
+
+static void port_close(void *ctx, uint64_t connection, int code, const char *reason)
+{
+    struct server *server = ctx;
+    if (server->ws)
+        ws_server_close(server->ws, connection, code, reason);
+}
+
+static void port_pause(void *ctx, uint64_t connection, bool paused)
+{
+    struct server *server = ctx;
+    if (server->ws)
+        ws_server_pause(server->ws, connection, paused);
+}
+
+static void port_submit(void *ctx, struct batch *batch)
+{
+    struct server *server = ctx;
+    store_submit(server->store, batch);
+}
+
+static void port_ask(void *ctx, const struct event *event, event_done done, void *done_ctx)
+{
+    struct server *server = ctx;
+    if (server->policy) {
+        policy_event(server->policy, event, done, done_ctx);
+        return;
+    }
+    /* Shutting down: the safe default of each event applies. */
+    struct verdict verdict = {.kind = VERDICT_FAILED, .why = "the server is stopping"};
+    done(done_ctx, &verdict);
+}
+
+static bool port_listens(void *ctx, enum event_kind kind, const char *action)
+{
+    struct server *server = ctx;
+    return server->policy && policy_listens(server->policy, kind, action);
+}
+
+/* ---- policy's ports ---- */
+
+struct pending_query {
+    struct server *server;
+    query_done done;
+    void *ctx;
+};
+
+static void on_query_done(void *ctx, const char *rows, const char *next, const char *why)
+{
+    struct pending_query query = *(struct pending_query *)ctx;
+    xfree(ctx);
+    query.server->queries--;
+    query.done(query.ctx, rows, next, why);
+}
+
+static void port_query(void *ctx, const char *name, const struct json *params, query_done done,
+                       void *done_ctx)
+{
+    struct server *server = ctx;
+    struct pending_query *query = xmalloc(sizeof(*query));
+    *query = (struct pending_query){server, done, done_ctx};
+    server->queries++;
+    store_query(server->store, name, params, on_query_done, query);
+}
+
+static void port_decision(void *ctx, const struct record_decision *row)
+{
+    struct server *server = ctx;
+    struct batch *batch = batch_new();
+    struct record_decision *to = &batch_add(batch, RECORD_DECISION)->decision;
+    *to = *row;
+    to->cp = arena_strdup(&batch->arena, row->cp);
+    to->event = arena_strdup(&batch->arena, row->event);
+    to->id_tag = arena_strdup(&batch->arena, row->id_tag);
+    to->verdict = arena_strdup(&batch->arena, row->verdict);
+    to->why = arena_strdup(&batch->arena, row->why);
+    to->file = arena_strdup(&batch->arena, row->file);
+    to->inputs = arena_strdup(&batch->arena, row->inputs);
+    store_submit(server->store, batch);
+}
+
+static bool port_healthy(void *ctx)
+{
+    struct server *server = ctx;
+    return store_healthy(server->store);
+}
+
+/* ---- chargers: WebSocket server → station ---- */
+
+/* Who is it, by the policies or by the path? False: nobody that we know of (404). */
+static bool identify(struct server *server, struct handshake *hs, const struct name_value *headers,
+                     size_t header_count, bool *invited)
+{
+    switch (policy_identify(server->policy, hs->path, headers, header_count, hs->identity)) {
+    case VERDICT_GIVEN:
+        *invited = true;
+        return true;
+    case VERDICT_FAILED:
+        return false;
+    case VERDICT_NONE:
+        break;
+    }
+    return handshake_identity(hs->path, server->conf->ocpp_path, hs->identity);
+}
+
+/* The order of checks is that of rule T5: path, station, credentials, subprotocol. */
+static void on_admit(void *ctx, struct handshake *hs, const struct name_value *headers,
+                     size_t header_count, struct ws_admission *out)
+{
+    struct server *server = ctx;
+    bool invited = false;
+    *out = (struct ws_admission){.status = 404};
+    if (!identify(server, hs, headers, header_count, &invited))
+        return;
+    switch (station_admit(server->station, hs, invited)) {
+    case ADMISSION_UNKNOWN:
+        return;
+    case ADMISSION_CREDENTIALS:
+        out->status = 401;
+        return;
+    case ADMISSION_BUSY:
+        out->status = 503;
+        return;
+    case ADMISSION_OK:
+        break;
+    }
+    bool offered = false;
+    out->status = 101;
+    out->version = handshake_version(hs->subprotocols, &offered);
+    if (!out->version && !offered)
+        out->version = station_assumed_version(server->station, hs->identity);
+    const struct charge_point *cp = station_find(server->station, hs->identity);
+    out->pong_required = !cp || cp->options.pong_required;
+    text_copy(out->identity, sizeof(out->identity), span_of(hs->identity));
+}
+
+static void on_opened(void *ctx, uint64_t connection, const char *identity,
+                      const struct version *version, const char *peer)
+{
+    struct server *server = ctx;
+    station_connected(server->station, identity, connection, version, peer);
+}
+
+static void on_message(void *ctx, uint64_t connection, const char *identity, const char *text,
+                       size_t len)
+{
+    struct server *server = ctx;
+    station_received(server->station, identity, connection, text, len);
+}
+
+static void on_closed(void *ctx, uint64_t connection, const char *identity, const char *why)
+{
+    struct server *server = ctx;
+    station_disconnected(server->station, identity, connection, why);
+}
+
+/* ---- REST: http → policy routes ---- */
+
+struct exchange {
+    struct server *server;
+    uint64_t request;
+};
+
+static void on_response(void *ctx, const struct response *response)
+{
+    struct exchange exchange = *(struct exchange *)ctx;
+    xfree(ctx);
+    if (exchange.server->http)
+        http_respond(exchange.server->http, exchange.request, response);
+}
+
+static void on_request(void *ctx, uint64_t request, const struct request *what)
+{
+    struct server *server = ctx;
+    struct exchange *exchange = xmalloc(sizeof(*exchange));
+    *exchange = (struct exchange){server, request};
+    policy_request(server->policy, what, on_response, exchange);
+}
+
+static void on_http_ready(void *ctx)
+{
+    struct server *server = ctx;
+    http_run(server->http);
+}
+
+static void on_http_timer(struct timer *timer)
+{
+    struct server *server = CONTAINER_OF(timer, struct server, http_timer);
+    http_run(server->http);
+}
+
+/* ---- once per turn of the loop ---- */
+
+static void before_sleep(void *ctx)
+{
+    struct server *server = ctx;
+    if (server->station)
+        station_flush(server->station);
+    if (!server->http)
+        return;
+    if (http_wants_run(server->http))
+        http_run(server->http);
+    int64_t wait = http_timeout_ms(server->http);
+    if (wait < 0)
+        timer_stop(server->timers, &server->http_timer);
+    else
+        timer_start(server->timers, &server->http_timer, wait);
+}
+
+static void on_retain(struct timer *timer)
+{
+    struct server *server = CONTAINER_OF(timer, struct server, retain_timer);
+    store_retain(server->store, wall_now());
+    timer_start(server->timers, timer, RETAIN_EVERY_MS);
+}
+
+/* ---- opening ---- */
+
+static bool open_store(struct server *server, struct reason *why)
+{
+    struct store_settings settings = server->conf->store;
+    settings.poster = loop_poster(server->loop);
+    server->store = store_open(&settings, why);
+    if (!server->store)
+        return false;
+    struct station_ports ports = {.ctx = server,
+                                  .send = port_send,
+                                  .close = port_close,
+                                  .pause = port_pause,
+                                  .submit = port_submit,
+                                  .ask = port_ask,
+                                  .listens = port_listens};
+    server->station = station_new(&server->conf->station, &ports, server->timers);
+    struct restore_sink sink = station_restore_sink(server->station);
+    return store_restore(server->store, &sink, why);
+}
+
+static void log_findings(const struct policy_report *report)
+{
+    for (size_t i = 0; i < report->kept; i++)
+        LOG(LOG_ERROR, report->errors[i].message, L_STR("file", report->errors[i].file),
+            L_INT("line", report->errors[i].line));
+    if (report->error_count > report->kept)
+        LOG(LOG_ERROR, "more problems were found in the policies",
+            L_INT("more", report->error_count - report->kept));
+}
+
+static bool open_policies(struct server *server, struct reason *why)
+{
+    struct policy_ports ports = {.ctx = server,
+                                 .query = port_query,
+                                 .decision = port_decision,
+                                 .store_healthy = port_healthy};
+    server->policy = policy_new(&server->conf->policy, server->station, &ports, server->timers,
+                                loop_poster(server->loop));
+    struct policy_report *report = xcalloc(1, sizeof(*report));
+    bool ok = policy_load(server->policy, report);
+    if (ok) {
+        LOG(LOG_INFO, "policies loaded", L_STR("dir", server->conf->policy.dir),
+            L_INT("files", report->files), L_INT("tests", report->tests),
+            L_INT("generation", report->generation));
+    } else {
+        log_findings(report);
+        reason_set(why, "the policies in \"%s\" were refused (%zu problem%s, see above)",
+                   server->conf->policy.dir, report->error_count,
+                   report->error_count == 1 ? "" : "s");
+    }
+    xfree(report);
+    return ok;
+}
+
+static enum key_scope scope_by_name(const char *name)
+{
+    if (text_is(name, "admin"))
+        return SCOPE_ADMIN;
+    return text_is(name, "operate") ? SCOPE_OPERATE : SCOPE_READ;
+}
+
+/* The configured key and those made by `chargebridge keys add`. */
+static bool load_keys(struct server *server, struct reason *why)
+{
+    struct api_key *stored = NULL;
+    size_t count = 0;
+    if (!store_keys(server->store, &stored, &count, why))
+        return false;
+    struct http_key *keys = xcalloc(count + 1, sizeof(*keys));
+    size_t used = 0;
+    if (server->conf->http_key[0])
+        keys[used++] = (struct http_key){"config", SCOPE_ADMIN, server->conf->http_key, NULL};
+    for (size_t i = 0; i < count; i++)
+        keys[used++] = (struct http_key){stored[i].name, scope_by_name(stored[i].scope), NULL,
+                                         stored[i].hash};
+    http_set_keys(server->http, keys, used);
+    xfree(keys);
+    api_keys_free(stored, count);
+    return true;
+}
+
+static bool open_listeners(struct server *server, struct reason *why)
+{
+    struct ws_server_hooks hooks = {server, on_admit, on_opened, on_message, on_closed};
+    server->ws = ws_server_open(server->loop, &server->conf->ocpp, &hooks, why);
+    if (!server->ws)
+        return false;
+    server->http = http_open(&server->conf->http, server->timers, on_request, server, why);
+    if (!server->http || !load_keys(server, why))
+        return false;
+    server->http_watch = loop_watch(server->loop, http_fd(server->http), on_http_ready, server);
+    return true;
+}
+
+struct server *server_open(struct loop *loop, const struct conf *conf, struct reason *why)
+{
+    struct server *server = xcalloc(1, sizeof(*server));
+    server->conf = conf;
+    server->loop = loop;
+    server->timers = loop_timers(loop);
+    server->http_timer.fn = on_http_timer;
+    server->retain_timer.fn = on_retain;
+    if (!open_store(server, why) || !open_policies(server, why) || !open_listeners(server, why)) {
+        server_close(server);
+        return NULL;
+    }
+    loop_before_sleep(loop, before_sleep, server);
+    timer_start(server->timers, &server->retain_timer, 60 * 1000);
+    return server;
+}
+
+/* ---- stopping ---- */
+
+static void on_sockets_closed(void *ctx)
+{
+    struct server *server = ctx;
+    server->sockets_closed = true;
+}
+
+/* Looks every 20 ms whether all is done: stopping has no reason to be clever. */
+static void stop_poll(struct timer *timer)
+{
+    struct server *server = CONTAINER_OF(timer, struct server, stop_timer);
+    bool late = mono_now() >= server->stop_deadline;
+    if ((server->sockets_closed && server_idle(server)) || late) {
+        if (late)
+            LOG(LOG_WARN, "stopping although not everything finished in time");
+        server->stopped(server->stopped_ctx);
+        return;
+    }
+    timer_start(server->timers, timer, 20);
+}
+
+void server_stop(struct server *server, void (*stopped)(void *ctx), void *ctx)
+{
+    if (server->stopped)
+        return;
+    server->stopped = stopped;
+    server->stopped_ctx = ctx;
+    server->stop_deadline = mono_now() + STOP_WITHIN_MS;
+    http_drain(server->http);
+    ws_server_shutdown(server->ws, on_sockets_closed, server);
+    server->stop_timer.fn = stop_poll;
+    timer_start(server->timers, &server->stop_timer, 0);
+}
+
+/* Order: policies first (their tasks answer requests and chargers), then the sockets, then the
+ * store, whose last commits still tell the station. */
+void server_close(struct server *server)
+{
+    if (!server)
+        return;
+    loop_before_sleep_remove(server->loop, before_sleep, server);
+    struct policy *policy = server->policy;
+    server->policy = NULL;
+    if (policy)
+        policy_free(policy);
+    if (server->http_watch)
+        loop_unwatch(server->http_watch);
+    struct http *http = server->http;
+    server->http = NULL;
+    if (http)
+        http_close(http);
+    struct ws_server *ws = server->ws;
+    if (ws)
+        ws_server_free(ws);
+    server->ws = NULL;
+    if (server->station)
+        station_flush(server->station);
+    if (server->store)
+        store_close(server->store);
+    server->store = NULL;
+    if (server->station)
+        station_free(server->station);
+    timer_stop(server->timers, &server->http_timer);
+    timer_stop(server->timers, &server->retain_timer);
+    timer_stop(server->timers, &server->stop_timer);
+    xfree(server);
+}
+
+/* ---- what others may ask ---- */
+
+int server_ocpp_port(const struct server *server)
+{
+    return ws_server_port(server->ws);
+}
+
+int server_rest_port(const struct server *server)
+{
+    return http_port(server->http);
+}
+
+struct policy *server_policy(struct server *server)
+{
+    return server->policy;
+}
+
+struct store *server_store(struct server *server)
+{
+    return server->store;
+}
+
+bool server_reload_keys(struct server *server, struct reason *why)
+{
+    return load_keys(server, why);
+}
+
+bool server_idle(const struct server *server)
+{
+    return station_idle(server->station) && policy_idle(server->policy) &&
+           store_idle(server->store) && server->queries == 0 && http_pending(server->http) == 0;
+}
