@@ -26,9 +26,9 @@ enum frame_kind {
 
 struct frame {
     enum frame_kind kind;
-    const char *id;         /* decoded; NULL when unreadable */
-    const char *action;     /* CALL, SEND, and FRAME_BAD as far as readable */
-    struct json *payload;   /* CALL, SEND, RESULT: always an object, `{}` for null or missing (R6) */
+    const char *id;       /* decoded; NULL when unreadable */
+    const char *action;   /* CALL, SEND, and FRAME_BAD as far as readable */
+    struct json *payload; /* CALL, SEND, RESULT: always an object, `{}` for null or missing (R6) */
     const char *error_code; /* ERROR, RESULT_ERROR: as received, "" if missing */
     const char *description;
     struct json *details; /* whatever it was; may be NULL */

@@ -1,8 +1,8 @@
 /* The CALLs that we have for one charger: one outstanding, the others wait (rules R3, B9, Q11).
  *
  * A pure data structure without sockets or clocks of its own: the station pushes, asks what to send
- * next, reports answers and the passing of time. Each entry ends exactly once, through outbox_take*;
- * whoever takes an entry owns it. */
+ * next, reports answers and the passing of time. Each entry ends exactly once, through
+ * outbox_take*; whoever takes an entry owns it. */
 #ifndef OCPP_OUTBOX_H
 #define OCPP_OUTBOX_H
 
@@ -16,16 +16,16 @@ struct outcall {
     uint64_t serial; /* names the CALL for whoever asked; unique in the process */
     char id[UUID_SIZE];
     char *action;
-    char *payload;       /* JSON text, sent as given */
-    int64_t timeout_ms;  /* for the answer, counted from sending */
-    mono_t deadline;     /* while queued: latest moment to be sent; once sent: of the answer */
-    mono_t sent_at;      /* 0 while queued */
+    char *payload;      /* JSON text, sent as given */
+    int64_t timeout_ms; /* for the answer, counted from sending */
+    mono_t deadline;    /* while queued: latest moment to be sent; once sent: of the answer */
+    mono_t sent_at;     /* 0 while queued */
     void (*done)(void *ctx, const void *result); /* the station's; opaque here */
     void *ctx;
 };
 
 struct outbox {
-    struct outcall *sent;  /* the one outstanding */
+    struct outcall *sent; /* the one outstanding */
     struct outcall *head, *tail;
     size_t queued;
 };

@@ -18,18 +18,18 @@ enum field_type {
     FIELD_TIME,     /* date-time */
     FIELD_URI,
     FIELD_INT,
-    FIELD_DECIMAL,  /* number with at most one decimal place where `tenths` */
+    FIELD_DECIMAL, /* number with at most one decimal place where `tenths` */
     FIELD_BOOL,
-    FIELD_OBJECT    /* `fields` */
+    FIELD_OBJECT /* `fields` */
 };
 
 struct field {
     const char *name; /* exactly as on the wire; NULL ends the list */
     enum field_type type;
     bool required;
-    bool list;              /* an array of the type */
+    bool list; /* an array of the type */
     bool tenths;
-    uint32_t max;           /* characters of a string; 0 = no limit */
+    uint32_t max;                  /* characters of a string; 0 = no limit */
     uint32_t min_items, max_items; /* of a list; max 0 = no limit */
     const char *const *words;      /* FIELD_ENUM: NULL-terminated */
     const struct field *fields;    /* FIELD_OBJECT */
@@ -55,10 +55,11 @@ enum version_id { VERSION_16 = 1, VERSION_201, VERSION_21 };
 
 struct version {
     enum version_id id;
-    const char *name;        /* "1.6" */
-    const char *subprotocol; /* "ocpp1.6" */
-    const struct action *actions;
-    bool call_result_error; /* frame type 5 exists */
+    const char *name;             /* "1.6" */
+    const char *subprotocol;      /* "ocpp1.6" */
+    const struct action *actions; /* sorted by name */
+    size_t action_count;
+    bool call_result_error;  /* frame type 5 exists */
     bool answers_unreadable; /* 2.x: "-1" RpcFrameworkError for what has no readable id */
 };
 
