@@ -1,0 +1,22 @@
+/* What the three files of the JSON code share with each other and with nobody else: json.c reads
+ * text, json_tree.c reads and builds trees, json_write.c writes. */
+#ifndef BASE_JSON_PARTS_H
+#define BASE_JSON_PARTS_H
+
+#include "base/json.h"
+
+/* Length of the JSON number at the start of `text`, 0 when there is none. `*is_int`: no fraction,
+ * no exponent, at most 18 digits; then `*integer` is its value. `text` need not end with it. */
+size_t json_scan_number(const char *text, size_t len, bool *is_int, int64_t *integer);
+/* The number as a double; false when it overflows. */
+bool json_number_value(struct span text, double *out);
+/* Writes the shortest text that reads back as `value`, which is finite; returns its length. */
+enum { JSON_DOUBLE_SIZE = 32 };
+size_t json_print_double(double value, char out[JSON_DOUBLE_SIZE]);
+
+/* The members of `object` in an order by key that is the same for equal sets of keys; equal keys
+ * become neighbours. `object->count` pointers; the caller frees them with xfree(). */
+struct json **json_sorted_members(const struct json *object);
+bool json_same_key(const struct json *a, const struct json *b);
+
+#endif

@@ -1,0 +1,201 @@
+/* The writers: a tree, or a stream of values, to compact JSON text.
+ *
+ * What is written is always valid: bytes that are no UTF-8 become U+FFFD. Long runs of plain text
+ * are copied at once. */
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json_parts.h"
+
+enum { INT_SIZE = 24 };
+
+static void write_int(struct strbuf *out, int64_t value)
+{
+    char text[INT_SIZE];
+    char *at = text + sizeof text;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        *--at = '-';
+    strbuf_add(out, at, (size_t)(text + sizeof text - at));
+}
+
+static void write_escape(struct strbuf *out, char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char letters[] = "btn?fr"; /* of \b to \r */
+    char escape[6] = {'\\', c};
+    size_t len = 2;
+    if (c >= '\b' && c <= '\r' && c != '\v') {
+        escape[1] = letters[c - '\b'];
+    } else if (c != '"' && c != '\\') {
+        memcpy(escape + 1, "u00", 3);
+        escape[4] = hex[c >> 4];
+        escape[5] = hex[c & 15];
+        len = 6;
+    }
+    strbuf_add(out, escape, len);
+}
+
+void json_write_string(struct strbuf *out, struct span text)
+{
+    strbuf_addc(out, '"');
+    size_t done = 0; /* so much is written */
+    size_t at = 0;
+    while (at < text.len) {
+        unsigned char c = (unsigned char)text.at[at];
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+            at++;
+            continue;
+        }
+        size_t step = c < 0x80 ? 0 : utf8_step(text.at + at, text.len - at);
+        if (step > 0) {
+            at += step;
+            continue;
+        }
+        strbuf_add(out, text.at + done, at - done);
+        if (c < 0x80)
+            write_escape(out, (char)c);
+        else
+            strbuf_adds(out, "\xEF\xBF\xBD");
+        done = ++at;
+    }
+    strbuf_add(out, text.at + done, at - done);
+    strbuf_addc(out, '"');
+}
+
+static void write_children(struct strbuf *out, const struct json *node)
+{
+    bool object = node->type == JSON_OBJECT;
+    strbuf_addc(out, object ? '{' : '[');
+    for (const struct json *child = node->child; child; child = child->next) {
+        if (child != node->child)
+            strbuf_addc(out, ',');
+        if (object) {
+            json_write_string(out, child->key);
+            strbuf_addc(out, ':');
+        }
+        json_write(out, child);
+    }
+    strbuf_addc(out, object ? '}' : ']');
+}
+
+static void write_bool(struct strbuf *out, bool value)
+{
+    if (value)
+        strbuf_add(out, "true", 4);
+    else
+        strbuf_add(out, "false", 5);
+}
+
+void json_write(struct strbuf *out, const struct json *node)
+{
+    switch (node ? node->type : JSON_NULL) {
+    case JSON_NULL:
+        strbuf_add(out, "null", 4);
+        break;
+    case JSON_BOOL:
+        write_bool(out, node->boolean);
+        break;
+    case JSON_INT:
+        write_int(out, node->integer);
+        break;
+    case JSON_NUMBER:
+        strbuf_add(out, node->text.at, node->text.len);
+        break;
+    case JSON_STRING:
+        json_write_string(out, node->text);
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        write_children(out, node);
+        break;
+    }
+}
+
+/* The comma before an item, if one is due; after the item the next one is. */
+static void begin_item(struct json_out *o)
+{
+    if (o->comma)
+        strbuf_addc(o->to, ',');
+    o->comma = true;
+}
+
+void json_open(struct json_out *o, char bracket)
+{
+    begin_item(o);
+    strbuf_addc(o->to, bracket);
+    o->comma = false;
+}
+
+void json_close(struct json_out *o, char bracket)
+{
+    strbuf_addc(o->to, bracket);
+    o->comma = true;
+}
+
+void json_key(struct json_out *o, const char *key)
+{
+    begin_item(o);
+    json_write_string(o->to, span_of(key));
+    strbuf_addc(o->to, ':');
+    o->comma = false;
+}
+
+void json_put_string(struct json_out *o, const char *text)
+{
+    json_put_span(o, span_of(text));
+}
+
+void json_put_span(struct json_out *o, struct span text)
+{
+    begin_item(o);
+    if (text.at)
+        json_write_string(o->to, text);
+    else
+        strbuf_add(o->to, "null", 4);
+}
+
+void json_put_int(struct json_out *o, int64_t value)
+{
+    begin_item(o);
+    write_int(o->to, value);
+}
+
+void json_put_double(struct json_out *o, double value)
+{
+    if (!isfinite(value)) {
+        json_put_null(o);
+        return;
+    }
+    char text[JSON_DOUBLE_SIZE];
+    size_t len = json_print_double(value, text);
+    begin_item(o);
+    strbuf_add(o->to, text, len);
+}
+
+void json_put_bool(struct json_out *o, bool value)
+{
+    begin_item(o);
+    write_bool(o->to, value);
+}
+
+void json_put_null(struct json_out *o)
+{
+    begin_item(o);
+    strbuf_add(o->to, "null", 4);
+}
+
+void json_put_raw(struct json_out *o, struct span json)
+{
+    begin_item(o);
+    if (json.at && json.len > 0)
+        strbuf_add(o->to, json.at, json.len);
+    else
+        strbuf_add(o->to, "null", 4);
+}
