@@ -1,0 +1,274 @@
+/* See stage.h. */
+#include "stage.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static void on_log(void *ctx, const char *line, size_t len)
+{
+    struct stage *stage = ctx;
+    strbuf_add(&stage->log, line, len);
+    if (len == 0 || line[len - 1] != '\n')
+        strbuf_addc(&stage->log, '\n');
+}
+
+struct stage *stage_new(const char *default_policies)
+{
+    struct stage *stage = xcalloc(1, sizeof(*stage));
+    const char *tmp = getenv("TMPDIR");
+    stage->dir = xprintf("%s/chargebridge-play-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(stage->dir)) {
+        perror(stage->dir);
+        exit(2);
+    }
+    stage->policies = xstrdup(default_policies);
+    log_redirect(on_log, stage);
+    return stage;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+static void close_server(struct stage *stage)
+{
+    server_close(stage->server);
+    stage->server = NULL;
+    if (stage->loop)
+        loop_free(stage->loop);
+    stage->loop = NULL;
+    conf_clear(&stage->conf);
+}
+
+void stage_free(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->actor_count; i++)
+        actor_free(stage->actors[i]);
+    close_server(stage);
+    nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    log_redirect(NULL, NULL);
+    match_names_clear(&stage->names);
+    strbuf_clear(&stage->config);
+    strbuf_clear(&stage->log);
+    xfree(stage->dir);
+    xfree(stage->policies);
+    xfree(stage);
+}
+
+bool stage_write_policy(struct stage *stage, const char *name, const char *text)
+{
+    if (!stage->own_policies) {
+        xfree(stage->policies);
+        stage->policies = xprintf("%s/policies", stage->dir);
+        stage->own_policies = true;
+        mkdir(stage->policies, 0700);
+    }
+    char *path = xprintf("%s/%s", stage->policies, name);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    mkdir(path, 0700);
+    *slash = '/';
+    FILE *file = fopen(path, "w");
+    bool ok = file && fputs(text, file) >= 0;
+    if (file)
+        fclose(file);
+    xfree(path);
+    return ok;
+}
+
+/* What every play starts from; its own config lines come after and win. */
+static void write_config(const struct stage *stage, struct strbuf *out)
+{
+    strbuf_addf(out,
+                "[ocpp]\naddress = 127.0.0.1\nport = 0\nregistration = open\n"
+                "[rest]\nport = 0\n"
+                "[policies]\ndir = %s\nrun_kill = 10s\nrun_warn = 10s\nload_file = 60s\n"
+                "load_total = 60s\n"
+                "[store]\nfile = %s/chargebridge.db\n",
+                stage->policies, stage->dir);
+}
+
+static bool read_config(struct stage *stage, struct reason *why)
+{
+    struct conf_errors errors = {0};
+    struct strbuf text = {0};
+    write_config(stage, &text);
+    conf_init(&stage->conf);
+    conf_read_text(&stage->conf, "stage", strbuf_text(&text), &errors);
+    struct span rest = {strbuf_text(&stage->config), stage->config.len}, line;
+    while (span_cut(&rest, '\n', &line)) {
+        char *flag = xstrndup(line.at, line.len);
+        if (line.len)
+            conf_read_flag(&stage->conf, flag, &errors);
+        xfree(flag);
+    }
+    conf_check(&stage->conf, &errors);
+    if (errors.count)
+        reason_set(why, "config: %s", strbuf_text(&errors.text));
+    bool ok = errors.count == 0;
+    strbuf_clear(&errors.text);
+    strbuf_clear(&text);
+    return ok;
+}
+
+bool stage_open(struct stage *stage, struct reason *why)
+{
+    if (stage->server)
+        return true;
+    if (!read_config(stage, why)) {
+        conf_clear(&stage->conf);
+        return false;
+    }
+    stage->loop = loop_new();
+    stage->server = server_open(stage->loop, &stage->conf, why);
+    return stage->server != NULL;
+}
+
+static void on_stopped(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static bool is_set(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+bool stage_restart(struct stage *stage, struct reason *why)
+{
+    bool stopped = false;
+    server_stop(stage->server, on_stopped, &stopped);
+    for (int i = 0; i < 200 && !stopped; i++)
+        stage_clock(stage, 25);
+    if (!stage_until(stage, is_set, &stopped))
+        return reason_set(why, "the server did not stop");
+    close_server(stage);
+    return stage_open(stage, why);
+}
+
+static void turn_for_actor(void *ctx)
+{
+    stage_turn(ctx);
+}
+
+struct actor *stage_actor(struct stage *stage, struct span name)
+{
+    for (size_t i = 0; i < stage->actor_count; i++)
+        if (span_is(name, stage->actors[i]->name))
+            return stage->actors[i];
+    if (stage->actor_count == STAGE_ACTORS_MAX)
+        return NULL;
+    char *text = xstrndup(name.at, name.len);
+    struct actor *actor = actor_new(text);
+    actor->turn = turn_for_actor;
+    actor->turn_ctx = stage;
+    xfree(text);
+    return stage->actors[stage->actor_count++] = actor;
+}
+
+static void poll_actors(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->actor_count; i++)
+        if (stage->actors[i]->fd >= 0)
+            actor_poll(stage->actors[i]);
+}
+
+void stage_turn(struct stage *stage)
+{
+    loop_run_once(stage->loop, 1);
+    poll_actors(stage);
+}
+
+bool stage_until(struct stage *stage, bool (*holds)(void *ctx), void *ctx)
+{
+    int64_t until = stopwatch_us() + STAGE_PATIENCE_US;
+    while (!holds(ctx)) {
+        if (stopwatch_us() > until)
+            return false;
+        stage_turn(stage);
+    }
+    return true;
+}
+
+/* Quiet for several turns in a row: what one socket got may still be on its way to another. */
+bool stage_settle(struct stage *stage)
+{
+    enum { QUIET_TURNS = 5 };
+    int64_t until = stopwatch_us() + STAGE_PATIENCE_US;
+    for (int quiet = 0; quiet < QUIET_TURNS;) {
+        if (stopwatch_us() > until)
+            return false;
+        stage_turn(stage);
+        quiet = server_idle(stage->server) ? quiet + 1 : 0;
+    }
+    return true;
+}
+
+void stage_clock(struct stage *stage, int64_t ms)
+{
+    while (ms > 0) {
+        int64_t step = timers_next(loop_timers(stage->loop));
+        step = step < 0 || step > ms ? ms : step > 0 ? step : 1;
+        clock_advance(step);
+        ms -= step;
+        for (int i = 0; i < 4; i++) {
+            loop_run_once(stage->loop, 0);
+            poll_actors(stage);
+        }
+    }
+}
+
+/* ---- HTTP ---- */
+
+struct exchange {
+    int fd;
+    struct strbuf in;
+    bool ended;
+};
+
+static bool exchange_ended(void *ctx)
+{
+    struct exchange *exchange = ctx;
+    char buffer[16384];
+    ssize_t n;
+    while ((n = recv(exchange->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+        strbuf_add(&exchange->in, buffer, (size_t)n);
+    if (n == 0 || (n < 0 && errno != EAGAIN))
+        exchange->ended = true;
+    return exchange->ended;
+}
+
+bool stage_http(struct stage *stage, const char *request, int *status, struct strbuf *body)
+{
+    struct exchange exchange = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)server_rest_port(stage->server))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool ok =
+        connect(exchange.fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+        send(exchange.fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) &&
+        stage_until(stage, exchange_ended, &exchange);
+    *status = 0;
+    if (ok && exchange.in.len) {
+        sscanf(exchange.in.at, "HTTP/1.%*d %d", status);
+        const char *end = strstr(exchange.in.at, "\r\n\r\n");
+        if (end)
+            strbuf_adds(body, end + 4);
+    }
+    close(exchange.fd);
+    strbuf_clear(&exchange.in);
+    return ok && *status;
+}
