@@ -234,8 +234,7 @@ static bool take_number(struct parser *p, struct json *node)
         return fail(p, p->at, "expected a number");
     node->text = (struct span){p->at, len};
     node->type = is_int ? JSON_INT : JSON_NUMBER;
-    double value;
-    if (!is_int && !json_number_value(node->text, &value))
+    if (!is_int && !json_number_fits(node->text))
         return fail(p, p->at, "number too large");
     p->at += len;
     return true;

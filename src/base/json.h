@@ -50,7 +50,7 @@ bool json_int(const struct json *node, int64_t *out);      /* JSON_INT, or a num
 bool json_double(const struct json *node, double *out);    /* JSON_INT or JSON_NUMBER */
 bool json_bool(const struct json *node, bool fallback);
 const char *json_type_name(enum json_type type); /* "a string", "an integer" … for messages */
-/* The whole text is one JSON number. */
+/* The whole text is one JSON number that json_parse() takes. */
 bool json_is_number(struct span text);
 
 /* Building: nodes live in the arena; text is copied unless said otherwise. */
@@ -60,14 +60,16 @@ struct json *json_new_int(struct arena *arena, int64_t value);
 struct json *json_new_double(struct arena *arena, double value); /* shortest text that reads back */
 struct json *json_new_number(struct arena *arena, struct span text); /* text is a JSON number */
 struct json *json_new_bool(struct arena *arena, bool value);
-struct json *json_copy(struct arena *arena, const struct json *node);
+struct json *json_copy(struct arena *arena, const struct json *node); /* deep; without `raw` */
 /* Appends; `key` must be NULL for arrays. Returns the object, so that calls can be chained. */
 struct json *json_add(struct arena *arena, struct json *parent, const char *key, struct json *node);
+/* Without a text (NULL) nothing is added. */
 struct json *json_adds(struct arena *arena, struct json *object, const char *key, const char *text);
 struct json *json_addi(struct arena *arena, struct json *object, const char *key, int64_t value);
 /* Unlinks the member; false when there is none. */
 bool json_remove(struct json *object, const char *key);
-bool json_equal(const struct json *a, const struct json *b); /* members in any order */
+/* Members in any order; 3 and 3.0 are the same number. */
+bool json_equal(const struct json *a, const struct json *b);
 
 /* Writes compactly; nodes with `raw` and no children changes are still written from the tree. */
 void json_write(struct strbuf *out, const struct json *node);

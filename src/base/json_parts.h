@@ -1,5 +1,5 @@
-/* What the three files of the JSON code share with each other and with nobody else: json.c reads
- * text, json_tree.c reads and builds trees, json_write.c writes. */
+/* What the files of the JSON code share with each other and with nobody else: json.c reads text,
+ * json_tree.c has the finished trees, json_write.c writes, json_number.c knows numbers. */
 #ifndef BASE_JSON_PARTS_H
 #define BASE_JSON_PARTS_H
 
@@ -10,9 +10,13 @@
 size_t json_scan_number(const char *text, size_t len, bool *is_int, int64_t *integer);
 /* The number as a double; false when it overflows. */
 bool json_number_value(struct span text, double *out);
-/* Writes the shortest text that reads back as `value`, which is finite; returns its length. */
-enum { JSON_DOUBLE_SIZE = 32 };
-size_t json_print_double(double value, char out[JSON_DOUBLE_SIZE]);
+/* Whether it does not; cheaper, because most numbers can be seen to be finite. */
+bool json_number_fits(struct span text);
+enum { JSON_INT_SIZE = 20, JSON_DOUBLE_SIZE = 32 };
+/* The text lies in `out`, not necessarily at its start. */
+struct span json_print_int(int64_t value, char out[JSON_INT_SIZE]);
+/* The shortest text that reads back as `value`, which is finite. */
+struct span json_print_double(double value, char out[JSON_DOUBLE_SIZE]);
 
 /* The members of `object` in an order by key that is the same for equal sets of keys; equal keys
  * become neighbours. `object->count` pointers; the caller frees them with xfree(). */

@@ -1,104 +1,14 @@
-/* Finished trees: reading, building, comparing, and what a JSON number is. */
+/* Finished trees: reading, building, comparing. */
 #include "base/json.h"
 
-#include <float.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_parts.h"
 #include "base/mem.h"
 
-enum {
-    INT_DIGITS = 18,     /* so many always fit an int64_t */
-    SMALL_NUMBER = 64,   /* numbers up to this length are converted on the stack */
-    SURELY_FINITE = 300, /* so many characters without exponent cannot overflow a double */
-    LOOKUP_MEMBERS = 16  /* larger objects are sorted before they are compared */
-};
-
-static size_t count_digits(const char *text, size_t len)
-{
-    size_t n = 0;
-    while (n < len && text[n] >= '0' && text[n] <= '9')
-        n++;
-    return n;
-}
-
-size_t json_scan_number(const char *text, size_t len, bool *is_int, int64_t *integer)
-{
-    size_t at = len > 0 && text[0] == '-';
-    const char *digits = text + at;
-    size_t count = count_digits(digits, len - at);
-    if (count == 0 || (count > 1 && *digits == '0'))
-        return 0;
-    at += count;
-    *is_int = count <= INT_DIGITS;
-    if (at < len && text[at] == '.') {
-        size_t fraction = count_digits(text + at + 1, len - at - 1);
-        if (fraction == 0)
-            return 0;
-        at += 1 + fraction;
-        *is_int = false;
-    }
-    if (at < len && (text[at] | 0x20) == 'e') {
-        at++;
-        if (at < len && (text[at] == '+' || text[at] == '-'))
-            at++;
-        size_t exponent = count_digits(text + at, len - at);
-        if (exponent == 0)
-            return 0;
-        at += exponent;
-        *is_int = false;
-    }
-    if (*is_int) {
-        int64_t value = 0;
-        for (size_t i = 0; i < count; i++)
-            value = value * 10 + (digits[i] - '0');
-        *integer = text[0] == '-' ? -value : value;
-    }
-    return at;
-}
-
-bool json_number_value(struct span text, double *out)
-{
-    char small[SMALL_NUMBER];
-    char *copy = text.len < sizeof small ? small : xmalloc(text.len + 1);
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    *out = strtod(copy, NULL);
-    if (copy != small)
-        xfree(copy);
-    return isfinite(*out);
-}
-
-/* Checked apart from its value, because most numbers can be seen to be finite. */
-static bool number_fits(struct span text)
-{
-    double value;
-    bool exponent = memchr(text.at, 'e', text.len) || memchr(text.at, 'E', text.len);
-    return (text.len <= SURELY_FINITE && !exponent) || json_number_value(text, &value);
-}
-
-bool json_is_number(struct span text)
-{
-    bool is_int;
-    int64_t integer;
-    return text.len > 0 && json_scan_number(text.at, text.len, &is_int, &integer) == text.len &&
-           number_fits(text);
-}
-
-size_t json_print_double(double value, char out[JSON_DOUBLE_SIZE])
-{
-    /* Up to 15 digits survive a double, and %g drops zeros; subnormals carry fewer. */
-    int digits = value > -DBL_MIN && value < DBL_MIN ? 1 : DBL_DIG;
-    int len;
-    do {
-        len = snprintf(out, JSON_DOUBLE_SIZE, "%.*g", digits, value);
-    } while (strtod(out, NULL) != value && digits++ < DBL_DECIMAL_DIG);
-    return (size_t)len;
-}
+enum { LOOKUP_MEMBERS = 16 }; /* larger objects are sorted before they are compared */
 
 struct json *json_get(const struct json *object, const char *key)
 {
@@ -210,10 +120,9 @@ struct json *json_new_number(struct arena *arena, struct span text)
 struct json *json_new_int(struct arena *arena, int64_t value)
 {
     struct json *node = json_new(arena, JSON_INT);
-    char text[24];
-    int len = snprintf(text, sizeof text, "%" PRId64, value);
+    char text[JSON_INT_SIZE];
     node->integer = value;
-    node->text = keep(arena, (struct span){text, (size_t)len});
+    node->text = keep(arena, json_print_int(value, text));
     return node;
 }
 
@@ -222,8 +131,7 @@ struct json *json_new_double(struct arena *arena, double value)
     if (!isfinite(value))
         return json_new(arena, JSON_NULL);
     char text[JSON_DOUBLE_SIZE];
-    size_t len = json_print_double(value, text);
-    return json_new_number(arena, (struct span){text, len});
+    return json_new_number(arena, json_print_double(value, text));
 }
 
 struct json *json_new_bool(struct arena *arena, bool value)
@@ -353,18 +261,23 @@ static bool is_number(const struct json *node)
     return node->type == JSON_INT || node->type == JSON_NUMBER;
 }
 
+/* A number without fraction and exponent. */
+static bool is_whole(struct span text)
+{
+    return !memchr(text.at, '.', text.len) && !memchr(text.at, 'e', text.len) &&
+           !memchr(text.at, 'E', text.len);
+}
+
 /* 3, 3.0 and 3e0 are equal; integers too long for a double are compared digit by digit. */
 static bool numbers_equal(const struct json *a, const struct json *b)
 {
-    if (a->type == JSON_INT && b->type == JSON_INT)
-        return a->integer == b->integer;
     int64_t integer_a, integer_b;
-    if (json_int(a, &integer_a) && json_int(b, &integer_b))
-        return integer_a == integer_b;
     double value_a, value_b;
-    bool long_a = a->type == JSON_NUMBER && count_digits(a->text.at, a->text.len) == a->text.len;
-    bool long_b = b->type == JSON_NUMBER && count_digits(b->text.at, b->text.len) == b->text.len;
-    if (long_a && long_b)
+    bool small_a = json_int(a, &integer_a);
+    bool small_b = json_int(b, &integer_b);
+    if (small_a && small_b)
+        return integer_a == integer_b;
+    if (!small_a && !small_b && is_whole(a->text) && is_whole(b->text))
         return a->text.len == b->text.len && memcmp(a->text.at, b->text.at, a->text.len) == 0;
     return json_double(a, &value_a) && json_double(b, &value_b) && value_a == value_b;
 }

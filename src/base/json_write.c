@@ -9,20 +9,15 @@
 
 #include "base/json_parts.h"
 
-enum { INT_SIZE = 24 };
+static void write_span(struct strbuf *out, struct span text)
+{
+    strbuf_add(out, text.at, text.len);
+}
 
 static void write_int(struct strbuf *out, int64_t value)
 {
-    char text[INT_SIZE];
-    char *at = text + sizeof text;
-    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (value < 0)
-        *--at = '-';
-    strbuf_add(out, at, (size_t)(text + sizeof text - at));
+    char text[JSON_INT_SIZE];
+    write_span(out, json_print_int(value, text));
 }
 
 static void write_escape(struct strbuf *out, char c)
@@ -106,7 +101,7 @@ void json_write(struct strbuf *out, const struct json *node)
         write_int(out, node->integer);
         break;
     case JSON_NUMBER:
-        strbuf_add(out, node->text.at, node->text.len);
+        write_span(out, node->text);
         break;
     case JSON_STRING:
         json_write_string(out, node->text);
@@ -174,9 +169,8 @@ void json_put_double(struct json_out *o, double value)
         return;
     }
     char text[JSON_DOUBLE_SIZE];
-    size_t len = json_print_double(value, text);
     begin_item(o);
-    strbuf_add(o->to, text, len);
+    write_span(o->to, json_print_double(value, text));
 }
 
 void json_put_bool(struct json_out *o, bool value)
@@ -195,7 +189,7 @@ void json_put_raw(struct json_out *o, struct span json)
 {
     begin_item(o);
     if (json.at && json.len > 0)
-        strbuf_add(o->to, json.at, json.len);
+        write_span(o->to, json);
     else
         strbuf_add(o->to, "null", 4);
 }

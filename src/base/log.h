@@ -32,7 +32,8 @@ struct log_field {
 void log_setup(enum log_level level, bool json);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
-/* Tests read what was logged: lines go to `sink` instead of stderr; NULL restores. */
+/* Tests read what was logged: lines (without newline, NUL-terminated) go to `sink` instead of
+ * stderr, one at a time; NULL restores. */
 void log_redirect(void (*sink)(void *ctx, const char *line, size_t len), void *ctx);
 
 #endif
