@@ -41,7 +41,7 @@ struct transaction {
     int64_t evse, connector;
     char *id_tag, *parent_id_tag;
     char *verdict;
-    wall_t start_ms, received_ms;
+    wall_t start_ms, received_ms; /* start_ms is the time of receipt if the clock was not set */
     int64_t meter_start_wh; /* ABSENT */
     int64_t reservation_id; /* ABSENT */
     int64_t flags;          /* enum transaction_flag */
@@ -62,6 +62,7 @@ struct station_options {
     const struct version *assume_version; /* T8: no subprotocol offered; NULL = refuse */
     int64_t zone_minutes;        /* B11 */
     int64_t reply_delay_ms;      /* Q24 */
+    int64_t rating_w;            /* V5: more than 5 times this is implausible; ABSENT = 1 MW */
 };
 
 struct charge_point {

@@ -25,6 +25,18 @@ enum event_kind {
     EVENT_KINDS
 };
 
+/* `data` by kind:
+ *   BOOT    the payload of BootNotification, as repaired.
+ *   METER   {"timestamp":ms,"energyWh":n,"powerW":n,"soc":n,"temperatureC":x,"voltageV":x,
+ *           "currentA":x,"implausible":bool,"samples":[{"measurand","context","format","phase",
+ *           "location","unit","value"}…]}: the newest meterValue of one MeterValues in a transaction;
+ *           what was not measured is not there; samples have their defaults filled in (V1).
+ *   START, STOP, STATUS, ONLINE, OFFLINE, AUTHORIZE: NULL (look the objects up by their ids).
+ *   ACTION  the payload: as repaired where we have a table, as received where not.
+ * What a verdict carries: BOOT word, extra.interval (s). AUTHORIZE word, extra.parentIdTag,
+ * extra.expiryDate (text, or seconds since 1970). ACTION, DataTransfer: the word is the status and
+ * extra.data the data, or no word and extra is the whole answer. ACTION, others: extra is the answer,
+ * none is `{}`. */
 struct event {
     enum event_kind kind;
     const char *cp;         /* identity */

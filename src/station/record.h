@@ -48,6 +48,8 @@ struct record_charge_point {
     int64_t created_ms, last_boot_ms, last_seen_ms;
     const char *vars; /* JSON object or NULL */
 };
+/* `options` is not NULL once an operator registered the station (PUT): then it is known even while
+ * its registration is pending. */
 
 /* Current state of a connector. Upsert by (cp, evse, connector); connector 0 is the controller. */
 struct record_connector {
@@ -84,7 +86,8 @@ struct record_start {
     const char *station_id; /* the station's own id text (2.x), NULL in 1.6 */
     const char *id_tag;     /* as spelled */
     const char *parent_id_tag;
-    int64_t start_ms;       /* the instant that counts */
+    int64_t start_ms;       /* as parsed, it is in the repeat key; order by received_ms if flags has
+                               TX_SUSPECT_CLOCK (B11) */
     const char *start_text; /* the charger's own text */
     int64_t received_ms;
     int64_t meter_start_wh;
@@ -118,7 +121,8 @@ struct record_stop {
     int64_t meter_stop_wh;
     const char *meter_stop_text;
     const char *reason; /* "Local" when absent (X10) */
-    int64_t energy_wh;  /* ABSENT when it cannot be told */
+    int64_t energy_wh;  /* ABSENT when it cannot be told. STOP_REPLACED_ESTIMATE: the station no
+                           longer knows meterStart then, so the store computes it by X11 */
     int64_t set_flags;  /* or-ed into the row */
     const char *vars;   /* final tx.vars, JSON or NULL */
     enum stop_outcome out_outcome;
@@ -137,7 +141,8 @@ struct record_sample {
 };
 
 /* One meterValue. Rows with the same (cp, evse, connector, transaction, ts) and the same samples are
- * stored once: StopTransaction repeats what MeterValues sent before (X13). */
+ * stored once: StopTransaction repeats what MeterValues sent before (X13). A transaction_id that
+ * belongs to another charge point, or to none, is stored as 0 (Q8): only the store knows old ones. */
 struct record_meter_value {
     const char *cp;
     int64_t evse, connector;

@@ -77,8 +77,19 @@ void station_received(struct station *st, const char *identity, uint64_t connect
 /* A late close of a replaced connection changes nothing (T13). */
 void station_disconnected(struct station *st, const char *identity, uint64_t connection,
                           const char *why);
-/* True when no CALL is being handled, no event runs, no batch is out: for shutdown and tests. */
+/* True when no CALL is being handled, no event runs, no batch is out or waits for station_flush():
+ * for shutdown and tests. */
 bool station_idle(const struct station *st);
+/* Submits the rows that promise nothing (messages, statuses, decisions, vars, kv) as one batch; main
+ * calls it once per turn of the loop, before sleeping. Durable rows never wait for it. */
+void station_flush(struct station *st);
+
+struct station_counters { /* since start, for /metrics */
+    uint64_t calls_in, calls_out, repeats, deviations, unreadable, late_answers, orphans;
+    uint64_t refused_admissions, failed_batches;
+    uint64_t events_dropped[EVENT_KINDS]; /* a lane holds at most 4 of online/offline */
+};
+const struct station_counters *station_counters(const struct station *st);
 
 /* ---- reading (policy, REST) ---- */
 
@@ -86,8 +97,9 @@ struct charge_point *station_find(struct station *st, const char *id); /* no cas
 /* `size_t at = 0; while ((cp = station_next(st, &at)))`: in order of first contact. */
 struct charge_point *station_next(struct station *st, size_t *at);
 struct connector *station_connector(struct charge_point *cp, int64_t evse, int64_t connector);
-struct transaction *station_transaction(struct station *st, int64_t id); /* open ones; NULL */
-struct transaction *station_transaction_next(struct station *st, size_t *at); /* oldest first */
+/* An open one, or one whose on.stop runs (`stopped`); NULL. */
+struct transaction *station_transaction(struct station *st, int64_t id);
+struct transaction *station_transaction_next(struct station *st, size_t *at); /* open, oldest first */
 const char *registration_text(enum registration registration);
 /* Whole minutes etc. are derived by callers; energy so far of an open transaction by V6, or ABSENT. */
 int64_t transaction_energy_wh(const struct transaction *tx);
@@ -110,8 +122,13 @@ bool station_register(struct station *st, const char *id, const struct charge_po
  * unknown, or a transaction is open. */
 bool station_delete(struct station *st, const char *id, struct reason *why, change_done done,
                     void *ctx);
+/* After vars_set() on a charge point's or transaction's vars: written with the next flush. */
 void charge_point_vars_changed(struct station *st, const char *id);
 void transaction_vars_changed(struct station *st, int64_t id);
+/* Ends an open transaction whose charger died, with its last reading, flagged TX_ESTIMATED; a real
+ * StopTransaction that comes later replaces it (X15). on.stop runs. False: no such open one. */
+bool station_transaction_close(struct station *st, int64_t id, struct reason *why,
+                               change_done done, void *ctx);
 
 /* ---- our CALLs to chargers ---- */
 
@@ -137,7 +154,7 @@ typedef void (*call_done)(void *ctx, const struct call_result *result);
 
 /* Sends `payload` (JSON text of an object) as given (DESIGN.md §6), in turn. `done` exactly once,
  * maybe before this returns. Returns the serial for station_cancel, 0 if done was called already.
- * The payload is the caller's to check: call_check() below. timeout_ms <= 0 = the default. */
+ * The payload is the caller's to check: station_call_check() below. timeout_ms <= 0 = the default. */
 uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
                       int64_t timeout_ms, call_done done, void *ctx);
 void station_cancel(struct station *st, const char *id, uint64_t serial);
