@@ -21,7 +21,7 @@ TABLE = {
     "sim": ({"base", "ocpp", "net", "http"}, ["lua.h", "lauxlib.h", "lualib.h"]),
     ".": (None, []),  # src/*.c: the wiring sees all rooms and no library
 }
-LIBC = re.compile(r"^(sys/|netinet/|arpa/|linux/|net/if)|^(assert|ctype|dirent|errno|fcntl|fenv|float|"
+LIBC = re.compile(r"^(sys/|netinet/|arpa/|linux/|net/if|sanitizer/)|^(assert|endian|ctype|dirent|errno|fcntl|fenv|float|"
                   r"ftw|getopt|inttypes|libgen|limits|locale|math|netdb|poll|pthread|sched|signal|spawn|"
                   r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|"
                   r"syslog|termios|threads|time|unistd)\.h$")
