@@ -25,9 +25,8 @@ static const char *const words_16[] = {
 
 const char *ocpp_error_text(const struct version *version, enum ocpp_error error)
 {
-    if (NEVER((size_t)error >= ARRAY_LEN(words_16))) {
+    if (NEVER((size_t)error >= ARRAY_LEN(words_16)))
         return words_16[OCPP_GENERIC_ERROR];
-    }
     if (version != NULL && version->id != VERSION_16) {
         switch (error) {
         case OCPP_FORMATION_VIOLATION:

@@ -2,8 +2,10 @@
  *
  * frame_parse() never fails: what cannot be read comes back as FRAME_BAD with the answer that rule
  * R12 demands, or none. Broken JSON is recovered as far as `[2,"id","Action"` can be read, so the
- * charger gets an error with its own id instead of silence. The encoders build text that is valid
- * by construction; payloads are checked by payload_check() before they get here. */
+ * charger gets an error with its own id instead of silence. A CALLRESULT with such a fault, or
+ * whose payload is no object, comes back as FRAME_ERROR with the code FormationViolation, so that
+ * it ends its own command at once and nothing else (quirk Q14). The encoders build text that is
+ * valid by construction; payloads are checked by payload_check() before they get here. */
 #ifndef OCPP_FRAME_H
 #define OCPP_FRAME_H
 

@@ -18,8 +18,9 @@ struct outcall {
     char *action;
     char *payload;      /* JSON text, sent as given */
     int64_t timeout_ms; /* for the answer, counted from sending */
-    mono_t deadline;    /* while queued: latest moment to be sent; once sent: of the answer */
-    mono_t sent_at;     /* 0 while queued */
+    /* While queued the latest moment to be sent (0 = none), once sent that of the answer. */
+    mono_t deadline;
+    mono_t sent_at;                              /* 0 while queued */
     void (*done)(void *ctx, const void *result); /* the station's; opaque here */
     void *ctx;
 };
@@ -37,7 +38,7 @@ bool outbox_push(struct outbox *box, struct outcall *call_owned);
 struct outcall *outbox_send_next(struct outbox *box, mono_t now);
 /* The outstanding CALL if `id` is its id; else NULL (a late or foreign answer, R5). */
 struct outcall *outbox_take_answered(struct outbox *box, const char *id);
-/* One that is past its deadline, or NULL; call until NULL. */
+/* One whose deadline has come, or NULL; call until NULL. */
 struct outcall *outbox_take_expired(struct outbox *box, mono_t now);
 /* Any one at all: when the socket is gone. Call until NULL. */
 struct outcall *outbox_take_any(struct outbox *box);

@@ -19,15 +19,17 @@ struct payload_fault {
 
 struct payload_report {
     uint32_t count; /* all deviations; the first PAYLOAD_FAULTS_MAX are kept */
+    bool refused;   /* by payload_read; the reason is the last one kept */
     struct payload_fault faults[PAYLOAD_FAULTS_MAX];
 };
 
-/* Repairs `payload` in place. OCPP_OK, or the R12 code when a needed field (or, with `strict`, any
- * field) is missing or unreadable; then report->faults[…] has the reason as its last entry kept.
- * Guarantees on OCPP_OK for every field of the table that is present afterwards: FIELD_STRING,
- * CISTRING, ENUM, TIME, URI are JSON_STRING; FIELD_INT is JSON_INT; FIELD_DECIMAL is JSON_INT or
- * JSON_NUMBER; FIELD_BOOL is JSON_BOOL; lists are JSON_ARRAY; objects are JSON_OBJECT. Unknown
- * fields, unknown enum words and over-long strings stay as they are. */
+/* Repairs `payload` in place; begins `report` anew. OCPP_OK, or the R12 code when a needed field
+ * (or, with `strict`, any field) is missing or unreadable; then report->faults[…] has the reason as
+ * its last entry kept. Repaired nodes keep `raw`, the text as it was received. Guarantees on
+ * OCPP_OK for every field of the table that is present afterwards: FIELD_STRING, CISTRING, ENUM,
+ * TIME, URI are JSON_STRING; FIELD_INT is JSON_INT; FIELD_DECIMAL is JSON_INT or JSON_NUMBER;
+ * FIELD_BOOL is JSON_BOOL; lists are JSON_ARRAY; objects are JSON_OBJECT. Unknown fields, unknown
+ * enum words and over-long strings stay as they are. */
 enum ocpp_error payload_read(const struct field *fields, struct arena *arena, struct json *payload,
                              bool strict, struct payload_report *report);
 
@@ -35,7 +37,8 @@ enum ocpp_error payload_read(const struct field *fields, struct arena *arena, st
 bool payload_check(const struct field *fields, const struct json *payload,
                    struct payload_report *report);
 
-/* The first kept fault as `/pointer: message`, for a description. "" when there is none. */
+/* What a description has room for, as `/pointer: message`: the reason of a refusal, else the first
+ * kept fault. "" when there is none. */
 void payload_report_text(const struct payload_report *report, char *out, size_t size);
 
 #endif

@@ -13,9 +13,8 @@ static const struct version *const versions[] = {&version_16};
 const struct version *version_by_subprotocol(struct span name)
 {
     for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
-        if (span_is(name, versions[i]->subprotocol)) {
+        if (span_is(name, versions[i]->subprotocol))
             return versions[i];
-        }
     }
     return NULL;
 }
@@ -29,18 +28,16 @@ static int name_compare(struct span name, const char *with)
 
 const struct action *version_action(const struct version *version, struct span name)
 {
-    if (name.at == NULL) {
+    if (name.at == NULL)
         return NULL;
-    }
     size_t low = 0;
     size_t high = version->action_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct action *action = &version->actions[middle];
         int order = name_compare(name, action->name);
-        if (order == 0) {
+        if (order == 0)
             return action;
-        }
         if (order < 0) {
             high = middle;
         } else {
