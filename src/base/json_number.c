@@ -62,7 +62,7 @@ size_t json_scan_number(const char *text, size_t len, bool *is_int, int64_t *int
     return at;
 }
 
-bool json_number_value(struct span text, double *out)
+bool json_number_double(struct span text, double *out)
 {
     char small[SMALL_NUMBER];
     char *copy = text.len < sizeof small ? small : xmalloc(text.len + 1);
@@ -78,7 +78,7 @@ bool json_number_fits(struct span text)
 {
     double value;
     bool exponent = memchr(text.at, 'e', text.len) || memchr(text.at, 'E', text.len);
-    return (text.len <= SURELY_FINITE && !exponent) || json_number_value(text, &value);
+    return (text.len <= SURELY_FINITE && !exponent) || json_number_double(text, &value);
 }
 
 bool json_is_number(struct span text)

@@ -9,7 +9,7 @@
  * no exponent, at most 18 digits; then `*integer` is its value. `text` need not end with it. */
 size_t json_scan_number(const char *text, size_t len, bool *is_int, int64_t *integer);
 /* The number as a double; false when it overflows. */
-bool json_number_value(struct span text, double *out);
+bool json_number_double(struct span text, double *out);
 /* Whether it does not; cheaper, because most numbers can be seen to be finite. */
 bool json_number_fits(struct span text);
 enum { JSON_INT_SIZE = 20, JSON_DOUBLE_SIZE = 32 };

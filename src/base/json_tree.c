@@ -38,7 +38,7 @@ bool json_double(const struct json *node, double *out)
         *out = (double)node->integer;
         return true;
     }
-    return node && node->type == JSON_NUMBER && json_number_value(node->text, out);
+    return node && node->type == JSON_NUMBER && json_number_double(node->text, out);
 }
 
 bool json_int(const struct json *node, int64_t *out)
@@ -53,7 +53,7 @@ bool json_int(const struct json *node, int64_t *out)
         return false;
     if (span_int(node->text, out))
         return true;
-    if (!json_number_value(node->text, &value) || value < -exact || value > exact ||
+    if (!json_number_double(node->text, &value) || value < -exact || value > exact ||
         (double)(int64_t)value != value)
         return false;
     *out = (int64_t)value;
