@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http_loop.h"
 
 enum { STOP_WITHIN_MS = 5000, RETAIN_EVERY_MS = 10 * 60 * 1000 };
 
@@ -16,8 +17,8 @@ struct server {
     struct policy *policy;
     struct ws_server *ws;
     struct http *http;
-    struct loop_watch *http_watch;
-    struct timer http_timer, retain_timer, stop_timer;
+    struct http_loop *http_loop;
+    struct timer retain_timer, stop_timer;
     size_t queries; /* under way */
     bool sockets_closed;
     mono_t stop_deadline;
@@ -211,34 +212,12 @@ static void on_request(void *ctx, uint64_t request, const struct request *what)
     policy_request(server->policy, what, on_response, exchange);
 }
 
-static void on_http_ready(void *ctx)
-{
-    struct server *server = ctx;
-    http_run(server->http);
-}
-
-static void on_http_timer(struct timer *timer)
-{
-    struct server *server = CONTAINER_OF(timer, struct server, http_timer);
-    http_run(server->http);
-}
-
 /* ---- once per turn of the loop ---- */
 
 static void before_sleep(void *ctx)
 {
     struct server *server = ctx;
-    if (server->station)
-        station_flush(server->station);
-    if (!server->http)
-        return;
-    if (http_wants_run(server->http))
-        http_run(server->http);
-    int64_t wait = http_timeout_ms(server->http);
-    if (wait < 0)
-        timer_stop(server->timers, &server->http_timer);
-    else
-        timer_start(server->timers, &server->http_timer, wait);
+    station_flush(server->station);
 }
 
 static void on_retain(struct timer *timer)
@@ -339,7 +318,7 @@ static bool open_listeners(struct server *server, struct reason *why)
     server->http = http_open(&server->conf->http, server->timers, on_request, server, why);
     if (!server->http || !load_keys(server, why))
         return false;
-    server->http_watch = loop_watch(server->loop, http_fd(server->http), on_http_ready, server);
+    server->http_loop = http_loop_attach(server->loop, server->http);
     return true;
 }
 
@@ -349,7 +328,6 @@ struct server *server_open(struct loop *loop, const struct conf *conf, struct re
     server->conf = conf;
     server->loop = loop;
     server->timers = loop_timers(loop);
-    server->http_timer.fn = on_http_timer;
     server->retain_timer.fn = on_retain;
     if (!open_store(server, why) || !open_policies(server, why) || !open_listeners(server, why)) {
         server_close(server);
@@ -406,8 +384,7 @@ void server_close(struct server *server)
     server->policy = NULL;
     if (policy)
         policy_free(policy);
-    if (server->http_watch)
-        loop_unwatch(server->http_watch);
+    http_loop_detach(server->http_loop);
     struct http *http = server->http;
     server->http = NULL;
     if (http)
@@ -423,7 +400,6 @@ void server_close(struct server *server)
     server->store = NULL;
     if (server->station)
         station_free(server->station);
-    timer_stop(server->timers, &server->http_timer);
     timer_stop(server->timers, &server->retain_timer);
     timer_stop(server->timers, &server->stop_timer);
     xfree(server);

@@ -177,6 +177,15 @@ void loop_before_sleep(struct loop *loop, void (*fn)(void *ctx), void *ctx)
     loop->hooks[loop->hook_count++] = (struct hook){fn, ctx};
 }
 
+void loop_before_sleep_remove(struct loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < loop->hook_count; i++)
+        if (loop->hooks[i].fn != fn || loop->hooks[i].ctx != ctx)
+            loop->hooks[kept++] = loop->hooks[i];
+    loop->hook_count = kept;
+}
+
 void loop_at_free(struct loop *loop, void (*fn)(void *ctx), void *ctx)
 {
     assert(loop->finalizer_count < FINALIZERS_MAX);

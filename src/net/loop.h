@@ -20,6 +20,7 @@ void loop_free(struct loop *loop); /* after everything that lives on it is close
 struct timers *loop_timers(struct loop *loop);
 struct poster loop_poster(struct loop *loop);
 void loop_before_sleep(struct loop *loop, void (*fn)(void *ctx), void *ctx); /* up to 8 */
+void loop_before_sleep_remove(struct loop *loop, void (*fn)(void *ctx), void *ctx);
 
 /* Calls fn(ctx) when fd is readable, until loop_unwatch. The fd stays the caller's. */
 struct loop_watch;
