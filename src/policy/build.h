@@ -34,6 +34,21 @@ struct hook_row {
     const char *const *words; /* allowed first results; NULL = no answer wanted */
 };
 extern const struct hook_row hook_rows[]; /* name NULL ends */
+/* What policy_event() and policy_listens() do, on this generation: the test kit is one caller. */
+void hooks_event(struct generation *generation, const struct event *event, event_done done,
+                 void *ctx);
+bool hooks_listens(const struct generation *generation, enum event_kind kind, const char *action);
+
+/* build.c: gives sources.files[file] an environment, loads and runs its chunk once under the load
+ * budget; findings are added. False if it failed. testkit_run() runs tests/… with it. */
+bool build_run_file(struct generation *generation, size_t file, struct policy_report *report);
+
+/* The ports that policy_new() was given; NULL for a generation that is built offline or tested. */
+const struct policy_ports *generation_ports(const struct generation *generation);
+
+/* api_json.c: `require "cjson"` and "cjson.safe" push lua-cjson with safe limits; false (nothing
+ * pushed) for any other name. The engine's require asks here before lib/. */
+bool api_push_module(lua_State *L, const char *name);
 
 /* testkit.c: runs every file of tests/ among the sources on `generation` (phase TESTING, its own station
  * with fake chargers and a fake clock of this thread). Adds findings; returns the number of tests. */

@@ -51,6 +51,8 @@ struct generation {
     struct policy *policy;   /* NULL while it is built offline */
     struct station *station; /* the live one, or the test kit's while testing; NULL while loading */
     const struct policy_settings *settings;
+    struct timers *timers;        /* of the loop, or of the test kit while testing; NULL while loading */
+    struct policy_report *report; /* where findings go while it is built or tested; else NULL */
     lua_State *L;
     size_t memory, memory_peak; /* bytes, by the allocator */
     struct source_set sources;
@@ -60,6 +62,7 @@ struct generation {
     struct map actions;          /* raw action → struct handler_list * */
     struct route_table *routes;  /* router.c */
     struct every_list *everys;   /* every.c */
+    struct log_limits *log_limits; /* api_log.c; freed by everys_free() */
     struct task *running;        /* the task whose coroutine runs right now, else NULL */
     size_t tasks;                /* alive, waiting ones included */
     int loading_file;            /* index of the file whose chunk runs, -1 outside */
