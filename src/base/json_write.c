@@ -40,27 +40,28 @@ static void write_escape(struct strbuf *out, char c)
 void json_write_string(struct strbuf *out, struct span text)
 {
     strbuf_addc(out, '"');
+    const char *from = text.at ? text.at : "";
     size_t done = 0; /* so much is written */
     size_t at = 0;
     while (at < text.len) {
-        unsigned char c = (unsigned char)text.at[at];
+        unsigned char c = (unsigned char)from[at];
         if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
             at++;
             continue;
         }
-        size_t step = c < 0x80 ? 0 : utf8_step(text.at + at, text.len - at);
+        size_t step = c < 0x80 ? 0 : utf8_step(from + at, text.len - at);
         if (step > 0) {
             at += step;
             continue;
         }
-        strbuf_add(out, text.at + done, at - done);
+        strbuf_add(out, from + done, at - done);
         if (c < 0x80)
             write_escape(out, (char)c);
         else
             strbuf_adds(out, "\xEF\xBF\xBD");
         done = ++at;
     }
-    strbuf_add(out, text.at + done, at - done);
+    strbuf_add(out, from + done, at - done);
     strbuf_addc(out, '"');
 }
 
