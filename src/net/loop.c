@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "net/loop_parts.h"
 
-enum { HOOKS_MAX = 8, FINALIZERS_MAX = 16, DRAIN_TURNS_MAX = 1000 };
+enum { HOOKS_MAX = 8, DRAIN_TURNS_MAX = 1000 };
 
 struct hook {
     void (*fn)(void *ctx);
@@ -37,8 +37,8 @@ struct loop {
     struct timers timers;
     struct hook hooks[HOOKS_MAX];
     size_t hook_count;
-    struct hook finalizers[FINALIZERS_MAX];
-    size_t finalizer_count;
+    struct hook *finalizers;
+    size_t finalizer_count, finalizer_room;
     uv_mutex_t posted_lock;
     struct posted *posted_first, **posted_end; /* under posted_lock */
 };
@@ -157,6 +157,7 @@ void loop_free(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     (void)NEVER(uv_loop_close(&loop->uv) != 0); /* something still lives on the loop */
     timers_clear(&loop->timers);
+    xfree(loop->finalizers);
     uv_mutex_destroy(&loop->posted_lock);
     xfree(loop);
 }
@@ -188,7 +189,8 @@ void loop_before_sleep_remove(struct loop *loop, void (*fn)(void *ctx), void *ct
 
 void loop_at_free(struct loop *loop, void (*fn)(void *ctx), void *ctx)
 {
-    assert(loop->finalizer_count < FINALIZERS_MAX);
+    loop->finalizers = xgrow(loop->finalizers, loop->finalizer_count, &loop->finalizer_room,
+                             sizeof(*loop->finalizers));
     loop->finalizers[loop->finalizer_count++] = (struct hook){fn, ctx};
 }
 

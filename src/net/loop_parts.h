@@ -4,8 +4,8 @@
 
 #include "net/loop.h"
 
-/* Calls fn(ctx) from loop_free when every handle on the loop has closed; up to 16. libwebsockets
- * needs it: on a foreign loop its context can be freed only after its handles are gone. */
+/* Calls fn(ctx) from loop_free when every handle on the loop has closed. libwebsockets needs
+ * it: on a foreign loop its context can be freed only after its handles are gone. */
 void loop_at_free(struct loop *loop, void (*fn)(void *ctx), void *ctx);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * Owns listening sockets (its own accept loop: rate, caps, EMFILE back-off), libwebsockets, the
  * handshake, reassembly and size limits, bounded send queues, pings and liveness. It decides
- * nothing about chargers: `admit` says who may in, `message` gets whole texts. Connections are named
- * by 64-bit numbers that are never reused, so a late answer can never reach a newer socket. All
- * libwebsockets calls are in ws_lws.c (LIBRARIES.md §4: its traps). Loop thread only. */
+ * nothing about chargers: `admit` says who may in, `message` gets whole texts. Connections are
+ * named by 64-bit numbers that are never reused, so a late answer can never reach a newer socket.
+ * All libwebsockets calls are in ws_lws.c (LIBRARIES.md §4: its traps). Loop thread only. */
 #ifndef NET_WS_SERVER_H
 #define NET_WS_SERVER_H
 
@@ -18,8 +18,9 @@ struct ws_server;
 struct ws_admission {
     int status; /* 101, or the HTTP status to refuse with: 401 (adds WWW-Authenticate), 404, 503 */
     char identity[IDENTITY_MAX + 1];
-    const struct version *version; /* NULL with 101: finish the handshake, then close at once (T7) */
-    bool pong_required;            /* T12 */
+    const struct version
+        *version;       /* NULL with 101: finish the handshake, then close at once (T7) */
+    bool pong_required; /* T12 */
 };
 
 struct ws_server_hooks {
@@ -37,18 +38,18 @@ struct ws_server_hooks {
 };
 
 struct ws_server_settings {
-    const char *address;       /* "0.0.0.0", "::", "127.0.0.1" */
-    int port;                  /* 0 = any; see ws_server_port */
-    int64_t max_message;       /* 1 MiB: longer → 1009 (T10) */
-    int64_t send_queue_max;    /* 1 MiB a connection: a reader slower than that is dropped */
-    int64_t ping_interval_ms;  /* 60000 (T11) */
-    int64_t idle_timeout_ms;   /* 0 = 3 × the longest of heartbeat and ping interval; the config
-                                  checks it */
+    const char *address;          /* "0.0.0.0", "::", "127.0.0.1" */
+    int port;                     /* 0 = any; see ws_server_port */
+    int64_t max_message;          /* 1 MiB: longer → 1009 (T10) */
+    int64_t send_queue_max;       /* 1 MiB a connection: a reader slower than that is dropped */
+    int64_t ping_interval_ms;     /* 60000 (T11) */
+    int64_t idle_timeout_ms;      /* 0 = 3 × the longest of heartbeat and ping interval; the config
+                                     checks it */
     int64_t handshake_timeout_ms; /* 10000 */
-    int accept_per_second;     /* 1000 (T15) */
-    int connections_max;       /* 20000, and below RLIMIT_NOFILE */
-    int connections_per_address; /* 0 = no limit */
-    bool drop_on_shutdown;     /* Q23: end TCP instead of sending Close 1012 */
+    int accept_per_second;        /* 1000 (T15) */
+    int connections_max;          /* 20000, and below RLIMIT_NOFILE */
+    int connections_per_address;  /* 0 = no limit */
+    bool drop_on_shutdown;        /* Q23: end TCP instead of sending Close 1012 */
 };
 
 struct ws_server *ws_server_open(struct loop *loop, const struct ws_server_settings *settings,
