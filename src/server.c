@@ -301,8 +301,8 @@ static bool load_keys(struct server *server, struct reason *why)
     if (server->conf->http_key[0])
         keys[used++] = (struct http_key){"config", SCOPE_ADMIN, server->conf->http_key, NULL};
     for (size_t i = 0; i < count; i++)
-        keys[used++] = (struct http_key){stored[i].name, scope_by_name(stored[i].scope), NULL,
-                                         stored[i].hash};
+        keys[used++] =
+            (struct http_key){stored[i].name, scope_by_name(stored[i].scope), NULL, stored[i].hash};
     http_set_keys(server->http, keys, used);
     xfree(keys);
     api_keys_free(stored, count);

@@ -2,7 +2,8 @@
  *
  * This is the only file that knows all rooms. It fills the ports of station and policy, decides the
  * order of start and stop, and holds no rules of its own. The daemon (daemon.c) runs it until
- * SIGTERM; the wire plays of the tests open one on a loop of their own and drive it turn by turn. */
+ * SIGTERM; the wire plays of the tests open one on a loop of their own and drive it turn by turn.
+ */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -10,11 +11,12 @@
 
 struct server;
 
-/* Opens everything in order: store, station, policies, listeners. NULL and a reason: nothing is left
- * open; findings of the policies are logged one by one before. The conf is borrowed until
+/* Opens everything in order: store, station, policies, listeners. NULL and a reason: nothing is
+ * left open; findings of the policies are logged one by one before. The conf is borrowed until
  * server_close(). */
 struct server *server_open(struct loop *loop, const struct conf *conf, struct reason *why);
-/* Asks all chargers to leave (1012), lets what runs finish (5 s at most), then calls stopped(ctx). */
+/* Asks all chargers to leave (1012), lets what runs finish (5 s at most), then calls stopped(ctx).
+ */
 void server_stop(struct server *server, void (*stopped)(void *ctx), void *ctx);
 /* Commits what is queued and frees everything; after server_stop() or without it. */
 void server_close(struct server *server);

@@ -18,7 +18,7 @@ TABLE = {
     "policy": ({"base", "ocpp", "station"}, ["lua.h", "lauxlib.h", "lualib.h", "luaconf.h"]),
     "net": ({"base", "ocpp"}, ["libwebsockets.h", "uv.h"]),
     "http": ({"base"}, ["microhttpd.h"]),
-    "sim": ({"base", "ocpp", "net", "http"}, ["lua.h", "lauxlib.h", "lualib.h"]),
+    "sim": ({"base", "ocpp", "net", "http"}, []),
     ".": (None, []),  # src/*.c: the wiring sees all rooms and no library
 }
 LIBC = re.compile(r"^(sys/|netinet/|arpa/|linux/|net/if|sanitizer/)|^(assert|endian|ctype|dirent|errno|fcntl|fenv|float|"
