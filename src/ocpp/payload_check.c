@@ -9,6 +9,8 @@
 #include "base/timetext.h"
 #include "ocpp/payload_parts.h"
 
+enum { SHOWN_MAX = 40 };
+
 /* The report. */
 
 /* A text of fixed size that drops what has no room. */
@@ -96,7 +98,7 @@ const char *payload_wanted(const struct field *field)
         [FIELD_STRING] = "a string",  [FIELD_CISTRING] = "a string",
         [FIELD_ENUM] = "a string",    [FIELD_TIME] = "a string with a date and time",
         [FIELD_URI] = "a string",     [FIELD_INT] = "an integer",
-        [FIELD_DECIMAL] = "a number", [FIELD_BOOL] = "true or false",
+        [FIELD_DECIMAL] = "a number", [FIELD_BOOL] = "a boolean",
         [FIELD_OBJECT] = "an object",
     };
     return names[field->type];
@@ -153,10 +155,13 @@ static bool word_is_known(const char *const *words, struct span text)
     return false;
 }
 
-/* For messages: what was given, short. */
+/* For messages: as much of what was given as is worth showing, in whole characters. */
 static int shown(struct span text)
 {
-    return text.len < 40 ? (int)text.len : 40;
+    size_t len = text.len < SHOWN_MAX ? text.len : SHOWN_MAX;
+    while (len > 0 && len < text.len && ((unsigned char)text.at[len] & 0xC0) == 0x80)
+        len--;
+    return (int)len;
 }
 
 bool payload_limits_check(struct payload_report *report, const struct path *path,
