@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Runs ChargeBridge with one simulated DC charger, and prints the curl lines to try next.
+#
+#     ./examples/quickstart.sh
+#
+# On a bare Debian 12 it first installs what is missing with apt (root or sudo) and builds. Asks
+# nothing; keeps its data in ./quickstart-data; Ctrl-C ends both. Ports: OCPP 9000, REST 8080, the
+# charger's own control 7071 (CB_OCPP_PORT, CB_REST_PORT, SIM_PORT change them).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=${CB_BUILD:-build/quickstart}
+data=${QUICKSTART_DATA:-quickstart-data}
+ocpp=${CB_OCPP_PORT:-9000}
+rest=${CB_REST_PORT:-8080}
+sim=${SIM_PORT:-7071}
+unset CB_OCPP_PORT CB_REST_PORT CB_BUILD
+
+sh examples/packages.sh run
+if [ ! -x "$build/chargebridge" ] || [ ! -x "$build/chargebridge-sim" ]; then
+    echo "Building ChargeBridge in $build (a minute or two) …"
+    mkdir -p "$build"
+    if ! { cmake -S . -B "$build" -DCB_TESTS=OFF -DCMAKE_BUILD_TYPE=Release &&
+        cmake --build "$build" -j"$(nproc)"; } >"$build/build.log" 2>&1; then
+        tail -30 "$build/build.log"
+        echo "The build failed; the whole output is in $build/build.log" >&2
+        exit 1
+    fi
+fi
+
+mkdir -p "$data"
+[ -e "$data/policies" ] || cp -r policies "$data/policies"
+pids=()
+finish() {
+    trap - EXIT INT TERM
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait
+    echo "Ended. What happened is kept in $data."
+}
+trap finish EXIT
+trap 'exit 0' INT TERM
+
+"$build/chargebridge" --ocpp.address=127.0.0.1 --ocpp.port="$ocpp" --ocpp.registration=open \
+    --rest.port="$rest" --policies.dir="$data/policies" --store.file="$data/chargebridge.db" \
+    2>"$data/server.log" &
+pids+=($!)
+"$build/chargebridge-sim" --port "$ocpp" --control-port "$sim" --id Gresgying02 --connectors 2 \
+    2>"$data/charger.log" &
+pids+=($!)
+
+# Ready when the charger has booted; each of the two says so in its log, or ends.
+until grep -q 'msg=booted' "$data/charger.log" 2>/dev/null; do
+    for pid in "${pids[@]}"; do
+        kill -0 "$pid" 2>/dev/null || {
+            tail -5 "$data/server.log" "$data/charger.log"
+            exit 1
+        }
+    done
+    sleep 0.2
+done
+
+cat <<EOF
+
+ChargeBridge is running, and the charger Gresgying02 (two connectors) has booted.
+(Unknown chargers are accepted here: registration = open. A real server starts with pending.)
+
+Try, in another terminal:
+
+  curl http://localhost:$rest/api/v1/health
+  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/chargepoints/Gresgying02
+  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/status
+
+A car comes, with one of the demo cards:
+
+  curl -X POST "http://localhost:$sim/plug/1?id_tag=VID:FCA47A147858"
+  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/active
+  curl -X POST http://localhost:$sim/unplug/1
+  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/history
+
+Change who may charge: edit $data/policies/lib/idtags.lua, then
+
+  kill -HUP ${pids[0]}
+
+Logs: $data/server.log and $data/charger.log. Ctrl-C ends both.
+EOF
+wait -n "${pids[@]}" || true
