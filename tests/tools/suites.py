@@ -48,12 +48,15 @@ def table():
     plays = sorted(glob.glob(os.path.join(ROOT, "tests", "wire", "*.ocpp")))
     if plays:
         runner = os.path.relpath(os.path.join(BUILD, "tests", "play"), ROOT)
-        suites.append(("wire", [runner, *(os.path.relpath(p, ROOT) for p in plays)], False))
+        clauses = sorted(glob.glob(os.path.join(ROOT, "tests", "reload", "*.ocpp")))
+        suites += [("wire", [runner, *(os.path.relpath(p, ROOT) for p in plays)], False),
+                   ("reload.clauses", [runner, *(os.path.relpath(p, ROOT) for p in clauses)], False)]
     suites += [("wire.rules", python("tools/rules.py"), False),
                ("policy.default", [os.path.relpath(os.path.join(BUILD, "chargebridge"), ROOT),
                                    "check", "policies"], False),
                ("replay.capture", python("replay/capture.py"), False),
                ("node.strict", python("node/third_party.py"), False),
+               ("reload.first_start", python("reload/first_start.py"), False),
                ("reload.runaway", python("reload/runaway.py"), False),
                ("reload.broken", python("reload/broken.py"), True),
                ("reload.under_load", python("reload/under_load.py"), True),

@@ -482,6 +482,14 @@ static bool verb_log(struct script *script, struct span args)
     return ok || reason_set(&script->why, "not in the log");
 }
 
+static bool verb_log_lacks(struct script *script, struct span args)
+{
+    char *text = filled(script, args);
+    bool ok = strstr(strbuf_text(&script->stage->log), text) == NULL;
+    xfree(text);
+    return ok || reason_set(&script->why, "it is in the log");
+}
+
 static bool verb_restart(struct script *script, struct span args)
 {
     (void)args;
@@ -499,11 +507,11 @@ static const struct {
     bool before_open; /* does not need the server */
     bool (*perform)(struct script *script, struct span args);
 } verbs[] = {
-    {"config", true, verb_config},  {"policy", true, verb_policy},
-    {"clock", false, verb_clock},   {"reload", false, verb_reload},
-    {"http", false, verb_http},     {"store", false, verb_store},
-    {"log", false, verb_log},       {"restart", false, verb_restart},
-    {"settle", false, verb_settle},
+    {"config", true, verb_config},    {"policy", true, verb_policy},
+    {"clock", false, verb_clock},     {"reload", false, verb_reload},
+    {"http", false, verb_http},       {"store", false, verb_store},
+    {"log", false, verb_log},         {"log-lacks", false, verb_log_lacks},
+    {"restart", false, verb_restart}, {"settle", false, verb_settle},
 };
 
 bool step_perform(struct script *script, const char *text)
