@@ -16,9 +16,9 @@
 #include "net/ws_lws_parts.h"
 
 enum {
-    SERVICE_BUFFER = 16384, /* bytes read at once, shared by all connections */
-    TX_PACKET = 65536,      /* P1: else a send is cut at the rx buffer and copied */
-    HEADS_AT_ONCE = 16,     /* the server's handshakes never overlap */
+    RX_BUFFER = 2048,   /* each connection owns one, so idle chargers pay for it */
+    TX_PACKET = 65536,  /* P1: else a send is cut at the rx buffer and copied */
+    HEADS_AT_ONCE = 16, /* the server's handshakes never overlap */
     CLIENT_HEADS_AT_ONCE = 32767
 };
 
@@ -29,7 +29,8 @@ static int on_orphan(struct lws *wsi, enum lws_callback_reasons reason)
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         lws_close_reason(wsi, LWS_CLOSE_STATUS_GOINGAWAY, NULL, 0);
-        return -1;
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); /* close_on_writeable */
+        return 0;
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_CLIENT_RECEIVE:
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
@@ -147,10 +148,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = "link",
-     .callback = on_lws,
-     .rx_buffer_size = SERVICE_BUFFER,
-     .tx_packet_size = TX_PACKET},
+    {.name = "link", .callback = on_lws, .rx_buffer_size = RX_BUFFER, .tx_packet_size = TX_PACKET},
     {.name = NULL},
 };
 
@@ -216,7 +214,6 @@ struct ws_lws *ws_lws_new(struct loop *loop, bool server, int fds, struct reason
     info.foreign_loops = loops;
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.user = self;
-    info.pt_serv_buf_size = SERVICE_BUFFER;
     info.max_http_header_pool = server ? HEADS_AT_ONCE : CLIENT_HEADS_AT_ONCE;
     self->context = lws_create_context(&info);
     if (self->context != NULL)

@@ -135,8 +135,8 @@ void ws_link_close(struct ws_link *link, int code, const char *reason)
     lws_callback_on_writable(link->wsi);
 }
 
-/* P8: only from the callback of this wsi, with nothing of ours left to send before it. */
-static int close_now(struct ws_link *link)
+/* P8: only in a callback of this wsi, with nothing of ours left to send before it. */
+static void prepare_close(struct ws_link *link)
 {
     const char *reason = link->close_reason == NULL ? "" : link->close_reason;
     unsigned char text[WS_CLOSE_REASON_MAX];
@@ -145,7 +145,23 @@ static int close_now(struct ws_link *link)
     link->close_due = false;
     link->close_sent = true;
     lws_close_reason(link->wsi, (enum lws_close_status)link->close_code, text, len);
+}
+
+/* In RECEIVE: -1 sends Close and waits for the peer's. */
+static int close_on_receive(struct ws_link *link)
+{
+    prepare_close(link);
     return -1;
+}
+
+/* In WRITEABLE -1 would not do: Debian's lws is built with _DEBUG, closes the socket twice then
+ * (its "uv repeat test") and so never sends the Close [measured]. KILL_SYNC asks once; with a
+ * reason prepared it is the polite way too: it only changes the state, the frame leaves later. */
+static int close_on_writeable(struct ws_link *link)
+{
+    prepare_close(link);
+    lws_set_timeout(link->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    return 0;
 }
 
 /* KILL_ASYNC is the violent death, which also ends sockets with buffered output; it waits in lws's
@@ -198,7 +214,7 @@ int ws_link_on_writeable(struct ws_link *link)
         dequeue(link);
     }
     if (link->close_due && can_write(link))
-        return close_now(link);
+        return close_on_writeable(link);
     if (link->queue_first != NULL || link->close_due)
         lws_callback_on_writable(link->wsi);
     return 0;
@@ -209,7 +225,7 @@ static int refuse(struct ws_link *link, int code, const char *reason)
 {
     strbuf_clear(&link->partial);
     ws_link_close(link, code, reason);
-    return can_write(link) ? close_now(link) : 0;
+    return can_write(link) ? close_on_receive(link) : 0;
 }
 
 static int deliver(struct ws_link *link, const char *text, size_t len)
@@ -220,7 +236,7 @@ static int deliver(struct ws_link *link, const char *text, size_t len)
     link->hooks->message(link, text, len);
     if (lws_get_opaque_user_data(wsi) != link)
         return -1; /* freed by the hook */
-    return link->close_due && can_write(link) ? close_now(link) : 0;
+    return link->close_due && can_write(link) ? close_on_receive(link) : 0;
 }
 
 int ws_link_on_receive(struct ws_link *link, const char *in, size_t len)
