@@ -16,8 +16,9 @@ typedef int64_t wall_t;
 mono_t mono_now(void);
 wall_t wall_now(void);
 
-/* From now on time stands still at `wall` (mono starts at 1,000,000) until advanced, for the calling
- * thread only: the build thread fakes time for policy tests while the loop goes on in real time. */
+/* From now on time stands still at `wall` (mono starts at 1,000,000) until advanced, for the
+ * calling thread only: the build thread fakes time for policy tests while the loop goes on in real
+ * time. */
 void clock_fake(wall_t wall);
 void clock_advance(int64_t ms);
 bool clock_is_fake(void);

@@ -6,7 +6,6 @@
  * everything that works on finished trees. */
 #include "base/json.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/json_parts.h"
@@ -69,30 +68,15 @@ static struct json *new_node(struct parser *p)
     return p->nodes++;
 }
 
-/* Non-zero when one of the eight bytes is a quote, a backslash, a control or not ASCII; the lowest
- * such byte has its top bit set. */
-static uint64_t special_bytes(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101U;
-    const uint64_t tops = 0x80 * ones;
-    uint64_t quote = word ^ ('"' * ones);
-    uint64_t backslash = word ^ ('\\' * ones);
-    uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                     ((word - 0x20 * ones) & ~word) | word;
-    return found & tops;
-}
-
 /* The first byte from `at` on that is not plain text; there is always one, the NUL at the end. */
 static char *skip_plain(char *at)
 {
-    for (;;) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        uint64_t special = special_bytes(le64toh(word));
-        if (special)
-            return at + (__builtin_ctzll(special) >> 3);
-        at += sizeof word;
-    }
+    size_t plain;
+    do {
+        plain = json_plain_bytes(at);
+        at += plain;
+    } while (plain == 8);
+    return at;
 }
 
 static bool take_hex4(const char *at, uint32_t *out)

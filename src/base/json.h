@@ -44,10 +44,10 @@ struct json *json_parse(struct arena *arena, const char *text, size_t len, struc
 
 /* NULL-safe reading: each takes a NULL or wrong-typed node as absent. */
 struct json *json_get(const struct json *object, const char *key);
-const char *json_text(const struct json *node);            /* JSON_STRING only, else NULL */
+const char *json_text(const struct json *node);                    /* JSON_STRING only, else NULL */
 const char *json_gets(const struct json *object, const char *key); /* member that is a string */
-bool json_int(const struct json *node, int64_t *out);      /* JSON_INT, or a number like 3.0 */
-bool json_double(const struct json *node, double *out);    /* JSON_INT or JSON_NUMBER */
+bool json_int(const struct json *node, int64_t *out);   /* JSON_INT, or a number like 3.0 */
+bool json_double(const struct json *node, double *out); /* JSON_INT or JSON_NUMBER */
 bool json_bool(const struct json *node, bool fallback);
 const char *json_type_name(enum json_type type); /* "a string", "an integer" … for messages */
 /* The whole text is one JSON number that json_parse() takes. */

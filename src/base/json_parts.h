@@ -3,7 +3,27 @@
 #ifndef BASE_JSON_PARTS_H
 #define BASE_JSON_PARTS_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "base/json.h"
+
+/* Of the eight bytes at `at`, how many at the front are plain: ASCII without quotes, backslashes
+ * and controls; they need neither decoding nor escaping. All eight are looked at together. */
+static inline size_t json_plain_bytes(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    uint64_t quote = word ^ ('"' * ones);
+    uint64_t backslash = word ^ ('\\' * ones);
+    /* The lowest byte that is not plain gets its top bit set; those above it may get it wrongly. */
+    uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                     ((word - 0x20 * ones) & ~word) | word;
+    found &= 0x80 * ones;
+    return found ? (size_t)__builtin_ctzll(found) / 8 : sizeof word;
+}
 
 /* Length of the JSON number at the start of `text`, 0 when there is none. `*is_int`: no fraction,
  * no exponent, at most 18 digits; then `*integer` is its value. `text` need not end with it. */

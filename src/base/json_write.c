@@ -37,32 +37,74 @@ static void write_escape(struct strbuf *out, char c)
     strbuf_add(out, escape, len);
 }
 
-void json_write_string(struct strbuf *out, struct span text)
+static bool is_plain(char c)
 {
-    strbuf_addc(out, '"');
-    const char *from = text.at ? text.at : "";
-    size_t done = 0; /* so much is written */
+    return (signed char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* How many bytes from the start on can be copied as they are; a character that is not ASCII is
+ * checked and passed. */
+static size_t plain_run(struct span text)
+{
     size_t at = 0;
     while (at < text.len) {
-        unsigned char c = (unsigned char)from[at];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            at++;
-            continue;
-        }
-        size_t step = c < 0x80 ? 0 : utf8_step(from + at, text.len - at);
-        if (step > 0) {
-            at += step;
-            continue;
-        }
-        strbuf_add(out, from + done, at - done);
-        if (c < 0x80)
-            write_escape(out, (char)c);
-        else
-            strbuf_adds(out, "\xEF\xBF\xBD");
-        done = ++at;
+        size_t left = text.len - at;
+        size_t plain = left >= 8 ? json_plain_bytes(text.at + at) : is_plain(text.at[at]);
+        if (plain == 0 && (text.at[at] & 0x80) != 0)
+            plain = utf8_step(text.at + at, left);
+        if (plain == 0)
+            break;
+        at += plain;
     }
-    strbuf_add(out, from + done, at - done);
+    return at;
+}
+
+/* A string with something that has to be escaped; the first `run` bytes have not. */
+static void write_with_escapes(struct strbuf *out, struct span text, size_t run)
+{
     strbuf_addc(out, '"');
+    while (text.len > 0) {
+        strbuf_add(out, text.at, run);
+        text = (struct span){text.at + run, text.len - run};
+        if (text.len > 0) {
+            if ((*text.at & 0x80) == 0)
+                write_escape(out, *text.at);
+            else
+                strbuf_adds(out, "\xEF\xBF\xBD");
+            text = (struct span){text.at + 1, text.len - 1};
+        }
+        run = plain_run(text);
+    }
+    strbuf_addc(out, '"');
+}
+
+/* A string and, when it is a key, its colon. */
+static void write_string(struct strbuf *out, struct span text, bool is_key)
+{
+    size_t run = plain_run(text);
+    if (run < text.len) {
+        write_with_escapes(out, text, run);
+        if (is_key)
+            strbuf_addc(out, ':');
+        return;
+    }
+    if (!strbuf_reserve(out, run + 3))
+        return;
+    char *to = out->at + out->len;
+    *to++ = '"';
+    if (run > 0)
+        memcpy(to, text.at, run);
+    to += run;
+    *to++ = '"';
+    if (is_key)
+        *to++ = ':';
+    *to = '\0';
+    out->len = (size_t)(to - out->at);
+}
+
+void json_write_string(struct strbuf *out, struct span text)
+{
+    write_string(out, text, false);
 }
 
 static void write_children(struct strbuf *out, const struct json *node)
@@ -72,10 +114,8 @@ static void write_children(struct strbuf *out, const struct json *node)
     for (const struct json *child = node->child; child; child = child->next) {
         if (child != node->child)
             strbuf_addc(out, ',');
-        if (object) {
-            json_write_string(out, child->key);
-            strbuf_addc(out, ':');
-        }
+        if (object)
+            write_string(out, child->key, true);
         json_write(out, child);
     }
     strbuf_addc(out, object ? '}' : ']');
@@ -138,8 +178,7 @@ void json_close(struct json_out *o, char bracket)
 void json_key(struct json_out *o, const char *key)
 {
     begin_item(o);
-    json_write_string(o->to, span_of(key));
-    strbuf_addc(o->to, ':');
+    write_string(o->to, span_of(key), true);
     o->comma = false;
 }
 

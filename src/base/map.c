@@ -89,9 +89,9 @@ static bool same_key(const struct map *m, const struct map_entry *entry, struct 
 {
     if (entry->key_len != key.len)
         return false;
-    if (m->ignore_case)
-        return span_is_ci(key, entry->key);
-    return key.len == 0 || memcmp(entry->key, key.at, key.len) == 0;
+    if (key.len == 0)
+        return true; /* an absent key is the empty one */
+    return m->ignore_case ? span_is_ci(key, entry->key) : memcmp(entry->key, key.at, key.len) == 0;
 }
 
 /* The entry with this key; NULL when there is none. */

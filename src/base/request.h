@@ -7,7 +7,12 @@
 
 #include "base/strbuf.h"
 
-enum key_scope { SCOPE_NONE, SCOPE_READ, SCOPE_OPERATE, SCOPE_ADMIN }; /* each includes those before */
+enum key_scope {
+    SCOPE_NONE,
+    SCOPE_READ,
+    SCOPE_OPERATE,
+    SCOPE_ADMIN
+}; /* each includes those before */
 
 struct name_value {
     const char *name; /* query: decoded; header: lower case */
@@ -15,16 +20,16 @@ struct name_value {
 };
 
 struct request {
-    const char *method;       /* "GET" … */
-    const char *path;         /* percent-decoded per segment is the route's work: as received */
+    const char *method; /* "GET" … */
+    const char *path;   /* percent-decoded per segment is the route's work: as received */
     const struct name_value *query;
     size_t query_count;
     const struct name_value *headers; /* without Authorization and X-API-Key */
     size_t header_count;
     struct span body;
-    const char *peer;         /* address, without port */
-    enum key_scope scope;     /* of the key that was presented; SCOPE_NONE: none or a wrong one */
-    const char *key_name;     /* which key, for records; NULL with SCOPE_NONE */
+    const char *peer;     /* address, without port */
+    enum key_scope scope; /* of the key that was presented; SCOPE_NONE: none or a wrong one */
+    const char *key_name; /* which key, for records; NULL with SCOPE_NONE */
 };
 
 struct response {

@@ -28,8 +28,7 @@ void strbuf_reset(struct strbuf *b)
         b->at[0] = '\0';
 }
 
-/* Room for `len` more bytes and the NUL; false and `overflow` when the cap forbids it. */
-static bool make_room(struct strbuf *b, size_t len)
+bool strbuf_reserve(struct strbuf *b, size_t len)
 {
     if (b->overflow)
         return false;
@@ -56,7 +55,7 @@ static bool make_room(struct strbuf *b, size_t len)
 
 void strbuf_add(struct strbuf *b, const char *text, size_t len)
 {
-    if (!make_room(b, len))
+    if (!strbuf_reserve(b, len))
         return;
     if (len > 0)
         memcpy(b->at + b->len, text, len);
@@ -71,7 +70,7 @@ void strbuf_adds(struct strbuf *b, const char *text)
 
 void strbuf_addc(struct strbuf *b, char c)
 {
-    if (!make_room(b, 1))
+    if (!strbuf_reserve(b, 1))
         return;
     b->at[b->len++] = c;
     b->at[b->len] = '\0';
@@ -89,7 +88,7 @@ void strbuf_addv(struct strbuf *b, const char *format, va_list args)
     }
     if ((size_t)len < left && !b->overflow && (!b->cap || b->len + (size_t)len <= b->cap)) {
         b->len += (size_t)len;
-    } else if (make_room(b, (size_t)len)) {
+    } else if (strbuf_reserve(b, (size_t)len)) {
         vsnprintf(b->at + b->len, b->room - b->len, format, again);
         b->len += (size_t)len;
     } else if (b->at) {

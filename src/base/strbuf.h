@@ -41,7 +41,8 @@ bool utf8_valid(const char *text, size_t len);
 size_t utf8_step(const char *text, size_t len);
 /* How much of `text` to keep for at most `most` bytes without cutting a character. */
 size_t utf8_cut(const char *text, size_t len, size_t most);
-/* Edit distance for "did you mean" (swapping two neighbours is one edit); bounded, returns > limit when it is more. */
+/* Edit distance for "did you mean" (swapping two neighbours is one edit); bounded, returns > limit
+ * when it is more. */
 unsigned text_distance(const char *a, const char *b, unsigned limit);
 /* The nearest of `count` names, or NULL if none is near enough to be meant: the same but for case,
  * or at most 2 edits and a third of the length away. `names` is an array
@@ -59,6 +60,9 @@ struct strbuf {
 /* A zeroed struct strbuf is ready to use. */
 void strbuf_clear(struct strbuf *b); /* frees; ready to use again, cap kept */
 void strbuf_reset(struct strbuf *b); /* forgets the text, keeps the memory */
+/* Room for `len` more bytes at b->at + b->len, and a NUL; false and `overflow` when the cap forbids
+ * it. Whoever writes there adds to b->len and terminates. */
+bool strbuf_reserve(struct strbuf *b, size_t len);
 void strbuf_add(struct strbuf *b, const char *text, size_t len);
 void strbuf_adds(struct strbuf *b, const char *text);
 void strbuf_addc(struct strbuf *b, char c);

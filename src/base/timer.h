@@ -13,7 +13,7 @@
 
 struct timer {
     mono_t due;
-    size_t place; /* 1-based place in the heap; 0 = not running */
+    size_t place;   /* 1-based place in the heap; 0 = not running */
     uint64_t order; /* of starting, among all timers of a heap */
     void (*fn)(struct timer *timer);
 };

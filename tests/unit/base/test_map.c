@@ -69,6 +69,8 @@ static void test_ignoring_case(void **state)
     (void)state;
     struct map m = {.ignore_case = true};
     int a, b;
+    assert_null(map_put(&m, span_of(NULL), &a));
+    assert_ptr_equal(map_remove(&m, SPAN("")), &a);
     map_put(&m, SPAN("AC10000001-abcXYZ"), &a);
     assert_ptr_equal(map_gets(&m, "ac10000001-ABCxyz"), &a);
     assert_ptr_equal(map_put(&m, SPAN("ac10000001-abcxyz"), &b), &a);
