@@ -135,8 +135,12 @@ void ws_link_close(struct ws_link *link, int code, const char *reason)
     lws_callback_on_writable(link->wsi);
 }
 
-/* P8: only in a callback of this wsi, with nothing of ours left to send before it. */
-static void prepare_close(struct ws_link *link)
+/* P8, only in WRITEABLE and with nothing of ours left to send before it. Not by returning -1:
+ * Debian's lws is built with _DEBUG, closes the socket twice then (its "uv repeat test") and never
+ * sends the Close; and -1 from RECEIVE leaves its parser inside the frame, so that the peer's Close
+ * is not recognised and 5 s pass [both measured]. With a reason prepared KILL_SYNC is the polite
+ * way: it only changes the state, the frame leaves later. */
+static void close_now(struct ws_link *link)
 {
     const char *reason = link->close_reason == NULL ? "" : link->close_reason;
     unsigned char text[WS_CLOSE_REASON_MAX];
@@ -145,23 +149,7 @@ static void prepare_close(struct ws_link *link)
     link->close_due = false;
     link->close_sent = true;
     lws_close_reason(link->wsi, (enum lws_close_status)link->close_code, text, len);
-}
-
-/* In RECEIVE: -1 sends Close and waits for the peer's. */
-static int close_on_receive(struct ws_link *link)
-{
-    prepare_close(link);
-    return -1;
-}
-
-/* In WRITEABLE -1 would not do: Debian's lws is built with _DEBUG, closes the socket twice then
- * (its "uv repeat test") and so never sends the Close [measured]. KILL_SYNC asks once; with a
- * reason prepared it is the polite way too: it only changes the state, the frame leaves later. */
-static int close_on_writeable(struct ws_link *link)
-{
-    prepare_close(link);
     lws_set_timeout(link->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
-    return 0;
 }
 
 /* KILL_ASYNC is the violent death, which also ends sockets with buffered output; it waits in lws's
@@ -213,57 +201,56 @@ int ws_link_on_writeable(struct ws_link *link)
             return 0;
         dequeue(link);
     }
-    if (link->close_due && can_write(link))
-        return close_on_writeable(link);
-    if (link->queue_first != NULL || link->close_due)
+    if (link->close_due && can_write(link)) {
+        close_now(link);
+    } else if (link->queue_first != NULL || link->close_due) {
         lws_callback_on_writable(link->wsi);
+    }
     return 0;
 }
 
 /* A fault of the peer that ends the connection (T10). */
-static int refuse(struct ws_link *link, int code, const char *reason)
+static void refuse(struct ws_link *link, int code, const char *reason)
 {
     strbuf_clear(&link->partial);
     ws_link_close(link, code, reason);
-    return can_write(link) ? close_on_receive(link) : 0;
 }
 
-static int deliver(struct ws_link *link, const char *text, size_t len)
+static void deliver(struct ws_link *link, const char *text, size_t len)
 {
-    struct lws *wsi = link->wsi;
-    if (!utf8_valid(text, len))
-        return refuse(link, WS_BAD_TEXT, "invalid UTF-8");
-    link->hooks->message(link, text, len);
-    if (lws_get_opaque_user_data(wsi) != link)
-        return -1; /* freed by the hook */
-    return link->close_due && can_write(link) ? close_on_receive(link) : 0;
+    if (utf8_valid(text, len)) {
+        link->hooks->message(link, text, len); /* may have freed the link */
+    } else {
+        refuse(link, WS_BAD_TEXT, "invalid UTF-8");
+    }
 }
 
-int ws_link_on_receive(struct ws_link *link, const char *in, size_t len)
+void ws_link_on_receive(struct ws_link *link, const char *in, size_t len)
 {
     struct lws *wsi = link->wsi;
     if (!ws_link_is_open(link))
-        return 0; /* on its way out: what still comes is not read */
+        return; /* on its way out: what still comes is not read */
     link->hooks->heard(link);
-    bool first = lws_is_first_fragment(wsi);
     size_t remaining = lws_remaining_packet_payload(wsi);
+    bool first = lws_is_first_fragment(wsi);
     bool last = remaining == 0 && lws_is_final_fragment(wsi);
-    if (lws_frame_is_binary(wsi))
-        return refuse(link, WS_UNACCEPTABLE, "text only");
     if (first)
         strbuf_reset(&link->partial);
-    if (link->partial.len + len + remaining > link->max_message)
-        return refuse(link, WS_TOO_BIG, "message too long");
-    if (first && last)
-        return deliver(link, len == 0 ? "" : in, len);
-    strbuf_add(&link->partial, in, len);
-    if (!last)
-        return 0;
-    size_t whole;
-    char *text = strbuf_take(&link->partial, &whole);
-    int result = deliver(link, text, whole);
-    xfree(text);
-    return result;
+    if (lws_frame_is_binary(wsi)) {
+        refuse(link, WS_UNACCEPTABLE, "text only");
+    } else if (link->partial.len + len + remaining > link->max_message) {
+        refuse(link, WS_TOO_BIG, "message too long");
+    } else if (first && last) {
+        deliver(link, len == 0 ? "" : in, len);
+    } else {
+        strbuf_add(&link->partial, in, len);
+        if (!last)
+            return;
+        size_t whole;
+        char *text = strbuf_take(&link->partial, &whole);
+        deliver(link, text, whole);
+        xfree(text);
+    }
 }
 
 void ws_link_on_peer_close(struct ws_link *link, const unsigned char *in, size_t len)

@@ -18,9 +18,8 @@ struct ws_lws {
     unsigned turned_away; /* adoptions that lws did not finish */
 };
 
-/* Each is what the lws callback returns: -1 closes the connection. */
-int ws_link_on_receive(struct ws_link *link, const char *in, size_t len);
-int ws_link_on_writeable(struct ws_link *link);
+void ws_link_on_receive(struct ws_link *link, const char *in, size_t len);
+int ws_link_on_writeable(struct ws_link *link); /* what lws wants back */
 void ws_link_on_peer_close(struct ws_link *link, const unsigned char *in, size_t len);
 /* The socket is gone: frees what the link owns, then calls `closed`. */
 void ws_link_finish(struct ws_link *link, const char *why);
