@@ -127,6 +127,7 @@ struct record_stop {
     const char *vars;   /* final tx.vars, JSON or NULL */
     enum stop_outcome out_outcome;
     bool out_differs;
+    int64_t out_evse, out_connector; /* of the transaction, unless STOP_UNKNOWN */
 };
 
 struct record_transaction_vars {

@@ -1,0 +1,29 @@
+/* MeterValues and transactionData as rows. Private to station/. */
+#ifndef STATION_METER_ROWS_H
+#define STATION_METER_ROWS_H
+
+#include "station/call.h"
+#include "station/meter_normalise.h"
+
+struct meter_place { /* where the values belong */
+    int64_t evse, connector;
+    int64_t transaction_id; /* 0 = none */
+};
+
+struct meter_newest { /* the newest meterValue of the list */
+    bool any;
+    wall_t at;
+    struct meter_reading reading;
+};
+
+/* The frame to judge values of a transaction in; of none if `tx` is NULL. */
+struct meter_frame meter_frame_of(const struct call *call, const struct transaction *tx);
+/* One row for each meterValue of `list` that has samples, in `batch`, or with the rows of this turn
+ * if that is NULL. `frame` moves on; `newest` may be NULL. */
+void meter_rows(struct call *call, struct batch *batch, const struct json *list,
+                const struct meter_place *place, struct meter_frame *frame,
+                struct meter_newest *newest);
+/* The data of EVENT_METER (event.h), in the call's arena. */
+struct json *meter_event_data(struct call *call, const struct meter_newest *newest);
+
+#endif
