@@ -13,6 +13,9 @@
 #include "ocpp/v16_security.h"
 #include "base/mem.h"
 
+/* One row a line: */
+/* clang-format off */
+
 static const struct field nothing[] = {END};
 
 /* Shared parts. */
@@ -65,53 +68,34 @@ static const struct field charging_profile[] = {
 /* A sampled value: the same in MeterValues and StopTransaction, but that the schema of MeterValues
  * knows the unit Hertz and that of StopTransaction does not (V1). */
 static const char *const contexts[] = {
-    "Interruption.Begin",
-    "Interruption.End",
-    "Sample.Clock",
-    "Sample.Periodic",
-    "Transaction.Begin",
-    "Transaction.End",
-    "Trigger",
-    "Other",
-    NULL,
+    "Interruption.Begin", "Interruption.End", "Sample.Clock", "Sample.Periodic",
+    "Transaction.Begin", "Transaction.End", "Trigger", "Other", NULL,
 };
 static const char *const measurands[] = {
-    "Energy.Active.Export.Register",
-    "Energy.Active.Import.Register",
-    "Energy.Reactive.Export.Register",
-    "Energy.Reactive.Import.Register",
-    "Energy.Active.Export.Interval",
-    "Energy.Active.Import.Interval",
-    "Energy.Reactive.Export.Interval",
-    "Energy.Reactive.Import.Interval",
-    "Power.Active.Export",
-    "Power.Active.Import",
-    "Power.Offered",
-    "Power.Reactive.Export",
-    "Power.Reactive.Import",
-    "Power.Factor",
-    "Current.Import",
-    "Current.Export",
-    "Current.Offered",
-    "Voltage",
-    "Frequency",
-    "Temperature",
-    "SoC",
-    "RPM",
-    NULL,
+    "Energy.Active.Export.Register", "Energy.Active.Import.Register",
+    "Energy.Reactive.Export.Register", "Energy.Reactive.Import.Register",
+    "Energy.Active.Export.Interval", "Energy.Active.Import.Interval",
+    "Energy.Reactive.Export.Interval", "Energy.Reactive.Import.Interval",
+    "Power.Active.Export", "Power.Active.Import", "Power.Offered", "Power.Reactive.Export",
+    "Power.Reactive.Import", "Power.Factor", "Current.Import", "Current.Export", "Current.Offered",
+    "Voltage", "Frequency", "Temperature", "SoC", "RPM", NULL,
 };
-static const char *const phases[] = {"L1",   "L2",    "L3",    "N",     "L1-N", "L2-N",
-                                     "L3-N", "L1-L2", "L2-L3", "L3-L1", NULL};
+static const char *const phases[] = {
+    "L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1", NULL,
+};
 #define UNITS                                                                                      \
     "Wh", "kWh", "varh", "kvarh", "W", "kW", "VA", "kVA", "var", "kvar", "A", "V", "K", "Celcius", \
-        "Celsius", "Fahrenheit", "Percent"
+    "Celsius", "Fahrenheit", "Percent"
 #define SAMPLED_VALUE(...)                                                                         \
     {                                                                                              \
-        STRING("value", 0, REQUIRED), ENUM("context", contexts, OPTIONAL),                         \
-            ENUM("format", WORDS("Raw", "SignedData"), OPTIONAL),                                  \
-            ENUM("measurand", measurands, OPTIONAL), ENUM("phase", phases, OPTIONAL),              \
-            ENUM("location", WORDS("Cable", "EV", "Inlet", "Outlet", "Body"), OPTIONAL),           \
-            ENUM("unit", WORDS(__VA_ARGS__), OPTIONAL), END,                                       \
+        STRING("value", 0, REQUIRED),                                                              \
+        ENUM("context", contexts, OPTIONAL),                                                       \
+        ENUM("format", WORDS("Raw", "SignedData"), OPTIONAL),                                      \
+        ENUM("measurand", measurands, OPTIONAL),                                                   \
+        ENUM("phase", phases, OPTIONAL),                                                           \
+        ENUM("location", WORDS("Cable", "EV", "Inlet", "Outlet", "Body"), OPTIONAL),               \
+        ENUM("unit", WORDS(__VA_ARGS__), OPTIONAL),                                                \
+        END,                                                                                       \
     }
 
 static const struct field meter_sampled_value[] = SAMPLED_VALUE(UNITS, "Hertz");
@@ -316,8 +300,12 @@ static const struct field get_configuration_conf[] = {
 };
 
 static const struct field get_diagnostics_req[] = {
-    URI("location", NEEDED),     INT("retries", OPTIONAL),   INT("retryInterval", OPTIONAL),
-    TIME("startTime", OPTIONAL), TIME("stopTime", OPTIONAL), END,
+    URI("location", NEEDED),
+    INT("retries", OPTIONAL),
+    INT("retryInterval", OPTIONAL),
+    TIME("startTime", OPTIONAL),
+    TIME("stopTime", OPTIONAL),
+    END,
 };
 static const struct field get_diagnostics_conf[] = {
     STRING("fileName", 255, OPTIONAL),
@@ -342,9 +330,12 @@ static const struct field remote_stop_transaction_req[] = {
 };
 
 static const struct field reserve_now_req[] = {
-    INT("connectorId", NEEDED),    TIME("expiryDate", NEEDED),
-    CISTRING("idTag", 20, NEEDED), CISTRING("parentIdTag", 20, OPTIONAL),
-    INT("reservationId", NEEDED),  END,
+    INT("connectorId", NEEDED),
+    TIME("expiryDate", NEEDED),
+    CISTRING("idTag", 20, NEEDED),
+    CISTRING("parentIdTag", 20, OPTIONAL),
+    INT("reservationId", NEEDED),
+    END,
 };
 static const struct field reserve_now_conf[] = {
     ENUM("status", WORDS("Accepted", "Faulted", "Occupied", "Rejected", "Unavailable"), NEEDED),
@@ -412,6 +403,8 @@ static const struct field update_firmware_req[] = {
     INT("retryInterval", OPTIONAL),
     END,
 };
+
+/* clang-format on */
 
 /* Sorted by name: version_action() searches. */
 static const struct action actions[] = {

@@ -6,6 +6,9 @@
 
 #include "ocpp/field_rows.h"
 
+/* One row a line: */
+/* clang-format off */
+
 static const char *const certificate_uses[] = {"CentralSystemRootCertificate",
                                                "ManufacturerRootCertificate", NULL};
 static const char *const accepted_or_rejected[] = {"Accepted", "Rejected", NULL};
@@ -129,9 +132,12 @@ const struct field signed_firmware_status_notification_req[] = {
 };
 
 static const struct field firmware[] = {
-    STRING("location", 512, NEEDED),   TIME("retrieveDateTime", NEEDED),
-    TIME("installDateTime", OPTIONAL), STRING("signingCertificate", 5500, NEEDED),
-    STRING("signature", 800, NEEDED),  END,
+    STRING("location", 512, NEEDED),
+    TIME("retrieveDateTime", NEEDED),
+    TIME("installDateTime", OPTIONAL),
+    STRING("signingCertificate", 5500, NEEDED),
+    STRING("signature", 800, NEEDED),
+    END,
 };
 const struct field signed_update_firmware_req[] = {
     INT("retries", OPTIONAL),
