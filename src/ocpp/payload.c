@@ -235,14 +235,22 @@ static bool is_blank(const struct field *field, const struct json *value)
            (value->type == JSON_NULL || (value->type == JSON_STRING && value->text.len == 0));
 }
 
+/* Noted unless it is an empty text in a text field, which the standard allows (N3). */
+static enum ocpp_error leave_out(struct reading *r, const struct path *path,
+                                 const struct field *field, const struct json *blank)
+{
+    bool text = field->type == FIELD_STRING || field->type == FIELD_CISTRING;
+    if (blank->type == JSON_NULL || !text || field->list)
+        payload_fault_add(r->report, path, OCPP_PROPERTY_CONSTRAINT_VIOLATION, "%s, left out",
+                          blank->type == JSON_NULL ? "null" : "empty");
+    return OCPP_PROPERTY_CONSTRAINT_VIOLATION;
+}
+
 static enum ocpp_error read_member(struct reading *r, const struct path *path,
                                    const struct field *field, struct json *member)
 {
-    if (is_blank(field, member)) {
-        payload_fault_add(r->report, path, OCPP_PROPERTY_CONSTRAINT_VIOLATION, "%s, left out",
-                          member->type == JSON_NULL ? "null" : "empty");
-        return OCPP_PROPERTY_CONSTRAINT_VIOLATION;
-    }
+    if (is_blank(field, member))
+        return leave_out(r, path, field, member);
     return field->list ? read_list(r, path, field, member) : read_value(r, path, field, member);
 }
 

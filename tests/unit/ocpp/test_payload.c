@@ -187,7 +187,15 @@ static void test_lenient_text(void **state)
          "{\"connectorId\":1,\"errorCode\":\"NoError\",\"info\":\"\",\"status\":\"Available\","
          "\"vendorErrorCode\":null,\"timestamp\":\"\"}",
          "{\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Available\"}",
-         "PropertyConstraintViolation /info: empty, left out"},
+         "PropertyConstraintViolation /vendorErrorCode: null, left out"},
+        {"StatusNotification",
+         "{\"connectorId\":1,\"errorCode\":\"NoError\",\"info\":\"\",\"status\":\"Available\"}",
+         "{\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Available\"}", NULL},
+        {"StopTransaction",
+         "{\"meterStop\":1,\"transactionId\":1,\"timestamp\":\"2025-07-14T05:20:08Z\",\"reason\":"
+         "\"\"}",
+         "{\"meterStop\":1,\"transactionId\":1,\"timestamp\":\"2025-07-14T05:20:08Z\"}",
+         "PropertyConstraintViolation /reason: empty, left out"},
         {"StatusNotification", "{\"connectorId\":1,\"status\":\"Available\",\"errorCode\":\"\"}",
          "{\"connectorId\":1,\"status\":\"Available\"}",
          "PropertyConstraintViolation /errorCode: unknown word \"\""},
