@@ -287,6 +287,11 @@ static void test_lenient_decimals_and_truth(void **state)
          "TypeConstraintViolation " LIMIT "expected a number, got a string"},
         {"GetCompositeScheduleResponse", SCHEDULE("\" +016,50\""), SCHEDULE("16.50"),
          "TypeConstraintViolation " LIMIT "expected a number, got a string"},
+        /* a period without a usable limit goes; the list may end up empty */
+        {"GetCompositeScheduleResponse", SCHEDULE("\"fast\""),
+         "{\"status\":\"Accepted\",\"chargingSchedule\":{\"chargingRateUnit\":\"A\","
+         "\"chargingSchedulePeriod\":[]}}",
+         "TypeConstraintViolation " LIMIT "expected a number, got a string"},
         {"GetConfigurationResponse", KEY("\"false\""), KEY("false"), READONLY "a string"},
         {"GetConfigurationResponse", KEY("\" TRUE \""), KEY("true"), READONLY "a string"},
         {"GetConfigurationResponse", KEY("\"1\""), KEY("true"), READONLY "a string"},
