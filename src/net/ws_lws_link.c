@@ -102,8 +102,10 @@ enum ws_sent ws_link_send(struct ws_link *link, const char *text, size_t len)
 
 static bool write_ping(struct ws_link *link)
 {
-    unsigned char bytes[LWS_PRE + 1];
-    return write_frame(link, bytes + LWS_PRE, 0, LWS_WRITE_PING);
+    /* Not empty: lws does not report pongs without a payload [measured]. */
+    unsigned char bytes[LWS_PRE + 4];
+    memcpy(bytes + LWS_PRE, "ping", 4);
+    return write_frame(link, bytes + LWS_PRE, 4, LWS_WRITE_PING);
 }
 
 void ws_link_ping(struct ws_link *link)

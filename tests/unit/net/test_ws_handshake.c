@@ -34,7 +34,7 @@ static int ask_status(struct rig *rig, const char *request)
 {
     char answer[1024];
     ask(rig, request, answer, sizeof(answer));
-    return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? atoi(answer + 9) : 0;
+    return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
 }
 
 static void expect_identity(struct rig *rig, const char *path, const char *identity)
