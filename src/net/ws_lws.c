@@ -141,6 +141,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         return 0;
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_CLOSED_CLIENT_HTTP: /* dropped while the answer was awaited */
         ws_link_finish(link, "connection lost");
         return 0;
     default:

@@ -27,6 +27,8 @@ static void rig_admit(void *ctx, struct handshake *hs, const struct name_value *
         out->status = 404;
         return;
     }
+    strbuf_reset(&rig->password);
+    handshake_password(hs->authorization, out->identity, &rig->password);
     out->version = handshake_version(hs->subprotocols, &offered);
     if (!offered && rig->assume_16)
         out->version = &version_16;
@@ -142,6 +144,7 @@ void rig_clear(struct rig *rig)
     loop_free(rig->loop);
     xfree(rig->opened);
     strbuf_clear(&rig->last);
+    strbuf_clear(&rig->password);
     clock_real();
 }
 

@@ -36,6 +36,7 @@ struct rig {
     struct strbuf last; /* text of the last message */
     size_t last_len;
     char user_agent[64], peer_seen[64], path_seen[300];
+    struct strbuf password; /* of the last handshake with credentials */
     bool done;
     /* What admit says; identity comes from the path below /ocpp. */
     int status;

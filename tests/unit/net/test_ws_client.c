@@ -1,6 +1,9 @@
 /* The client against the real server on one loop: opening, refusals, ends. */
 #include "rig.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,11 +145,240 @@ static void test_a_refusal_carries_its_status(void **state)
     both_clear(&both);
 }
 
+static void test_credentials_are_bytes(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct caller caller = {0};
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    settings.user = "CP1";
+    settings.password = "\x00\xff:x";
+    settings.password_len = 4;
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    assert_int_equal(both.rig.password.len, 4);
+    assert_memory_equal(both.rig.password.at, "\x00\xff:x", 4);
+    ws_client_free(caller.client); /* open: no hook, and the server is told */
+    RIG_UNTIL(&both.rig, both.rig.closes == 1);
+    assert_int_equal(caller.closed, 0);
+    assert_string_equal(both.rig.opened[0].why, "closed by the peer: 1001 ");
+    both_clear(&both);
+}
+
+static void test_without_a_subprotocol(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct caller caller = {0};
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    settings.subprotocols = NULL;
+    both.rig.assume_16 = true;
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    assert_string_equal(caller.subprotocol, "");
+    ws_client_free(caller.client);
+    caller = (struct caller){0};
+    settings.subprotocols = "soap, ocpp2.0.1";
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    assert_int_equal(caller.opened, 1); /* T7 */
+    assert_int_equal(caller.code, 1002);
+    assert_int_equal(caller.status, 0);
+    both_clear(&both);
+}
+
+static void test_the_servers_close_is_reported(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct caller caller = {0};
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    ws_server_close(both.rig.server, both.rig.opened[0].connection, 4000, "replaced");
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    assert_int_equal(caller.code, 4000);
+    assert_string_equal(caller.why, "closed by the peer: 4000 replaced");
+    RIG_UNTIL(&both.rig, both.rig.closes == 1); /* the client's echo ended it, not 5 s */
+    both_clear(&both);
+}
+
+static void test_drop_sends_no_close(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct caller caller = {0};
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    ws_client_drop(caller.client);
+    assert_int_equal(caller.closed, 0); /* later */
+    assert_false(ws_client_send(caller.client, "x", 1));
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    assert_int_equal(caller.code, 1006);
+    RIG_UNTIL(&both.rig, both.rig.closes == 1);
+    assert_string_equal(both.rig.opened[0].why, "connection lost");
+    both_clear(&both);
+}
+
+static void test_pings_of_the_server_are_answered(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct caller caller = {0};
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    for (int i = 0; i < 20; i++)
+        rig_advance(&both.rig, 60000);
+    assert_int_equal(both.rig.closes, 0);
+    ws_client_close(caller.client, 1000, NULL);
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    both_clear(&both);
+}
+
+/* A port nobody listens on, and one where nobody answers. */
+static void test_failing_to_connect(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(to);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
+    struct ws_client_settings settings = settings_for(ntohs(to.sin_port));
+    struct caller caller = {0};
+    call(both.context, &caller, &settings); /* bound, not listening: refused */
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    assert_int_equal(caller.status, 0);
+    assert_int_equal(caller.code, 1006);
+
+    assert_int_equal(listen(fd, 8), 0);
+    caller = (struct caller){0};
+    call(both.context, &caller, &settings);
+    rig_turn(&both.rig, 20);
+    rig_advance(&both.rig, 9999);
+    assert_int_equal(caller.closed, 0);
+    rig_advance(&both.rig, 1);
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+    assert_string_equal(caller.why, "connect timeout");
+    assert_int_equal(caller.opened, 0);
+
+    caller = (struct caller){0};
+    call(both.context, &caller, &settings);
+    ws_client_close(caller.client, 1000, "changed my mind");
+    rig_turn(&both.rig, 5);
+    rig_advance(&both.rig, 100); /* lws forgot the first kill when TCP was there */
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+
+    caller = (struct caller){0};
+    call(both.context, &caller, &settings);
+    ws_client_free(caller.client); /* at once, while connecting */
+    rig_turn(&both.rig, 20);
+    assert_int_equal(caller.closed, 0);
+
+    settings.host = "256.256.256.256";
+    caller = (struct caller){0};
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.closed == 1);
+
+    struct reason why;
+    settings.path = "no slash";
+    struct ws_client_hooks hooks = {0};
+    assert_null(ws_client_open(both.context, &settings, &hooks, &why));
+    close(fd);
+    both_clear(&both);
+}
+
+static void test_freeing_inside_hooks(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    both.rig.on_message = echo;
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    struct caller caller = {.free_on_opened = true};
+    call(both.context, &caller, &settings);
+    RIG_UNTIL(&both.rig, caller.opened == 1);
+    RIG_UNTIL(&both.rig, both.rig.closes == 1);
+
+    struct caller other = {.free_on_message = true};
+    call(both.context, &other, &settings);
+    RIG_UNTIL(&both.rig, other.opened == 1);
+    char text[5000];
+    memset(text, 'z', sizeof(text));
+    assert_true(ws_client_send(other.client, text, sizeof(text)));
+    assert_true(ws_client_send(other.client, text, sizeof(text)));
+    RIG_UNTIL(&both.rig, other.messages == 1);
+    assert_int_equal(other.last.len, 5000);
+    RIG_UNTIL(&both.rig, both.rig.closes == 2);
+    assert_int_equal(other.messages, 1);
+    assert_int_equal(other.closed + caller.closed, 0);
+    strbuf_clear(&other.last);
+    both_clear(&both);
+}
+
+enum { FLEET = 300 };
+
+static void test_a_fleet_connects_at_once(void **state)
+{
+    (void)state;
+    struct both both;
+    both_init(&both);
+    both.rig.on_message = echo;
+    static struct caller fleet[FLEET];
+    struct ws_client_settings settings = settings_for(ws_server_port(both.rig.server));
+    for (int i = 0; i < FLEET; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/ocpp/CP%d", i);
+        settings.path = path; /* borrowed during the call only */
+        fleet[i] = (struct caller){0};
+        call(both.context, &fleet[i], &settings);
+    }
+    RIG_UNTIL(&both.rig, both.rig.opened_count == FLEET);
+    int opened = 0, messages = 0;
+    for (int i = 0; i < FLEET; i++) {
+        RIG_UNTIL(&both.rig, fleet[i].opened == 1);
+        opened += ws_client_send(fleet[i].client, "hello", 5);
+    }
+    assert_int_equal(opened, FLEET);
+    for (int i = 0; i < FLEET; i++) {
+        RIG_UNTIL(&both.rig, fleet[i].messages == 1);
+        messages += fleet[i].messages;
+        strbuf_clear(&fleet[i].last);
+        if (i % 3 == 0)
+            ws_client_free(fleet[i].client);
+        else if (i % 3 == 1)
+            ws_client_drop(fleet[i].client);
+        else
+            ws_client_close(fleet[i].client, 1000, "bye");
+    }
+    RIG_UNTIL(&both.rig, both.rig.closes == FLEET);
+    for (int i = 0; i < FLEET; i++)
+        RIG_UNTIL(&both.rig, fleet[i].closed == (i % 3 != 0));
+    both_clear(&both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_opens_talks_and_closes),
         cmocka_unit_test(test_a_refusal_carries_its_status),
+        cmocka_unit_test(test_credentials_are_bytes),
+        cmocka_unit_test(test_without_a_subprotocol),
+        cmocka_unit_test(test_the_servers_close_is_reported),
+        cmocka_unit_test(test_drop_sends_no_close),
+        cmocka_unit_test(test_pings_of_the_server_are_answered),
+        cmocka_unit_test(test_failing_to_connect),
+        cmocka_unit_test(test_freeing_inside_hooks),
+        cmocka_unit_test(test_a_fleet_connects_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
