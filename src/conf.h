@@ -1,11 +1,11 @@
 /* chargebridge.conf, environment and flags: one table of keys, one struct of values.
  *
  * `key = value` lines and [sections]; sizes and times with units. Every key is one row in conf.c
- * (name, type, default, limits, doc line) from which parsing, the environment names (CB_SECTION_KEY),
- * the flags (--section.key=value), the error texts and examples/chargebridge.conf derive. An unknown
- * key, a duplicate or a bad value is an error with file, line, the bad text and the nearest known
- * key; all errors of a file are reported, not only the first. Later sources win: default, file,
- * environment, flag. */
+ * (name, type, default, limits, doc line) from which parsing, the environment names
+ * (CB_SECTION_KEY), the flags (--section.key=value), the error texts and examples/chargebridge.conf
+ * derive. An unknown key, a duplicate or a bad value is an error with file, line, the bad text and
+ * the nearest known key; all errors of a file are reported, not only the first. Later sources win:
+ * default, file, environment, flag. */
 #ifndef CONF_H
 #define CONF_H
 

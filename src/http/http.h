@@ -23,17 +23,18 @@ struct http_key {
 
 struct http_settings {
     const char *address;
-    int port;                 /* 0 = any */
-    int64_t max_body;         /* 65536 → 413 */
-    int64_t request_timeout_ms; /* receive: 10000 → 408; then up to `answer_timeout_ms` */
-    int64_t answer_timeout_ms;  /* 120000: the handler never answered → 504 */
-    int connections_max;        /* 512 */
+    int port;                    /* 0 = any */
+    int64_t max_body;            /* 65536 → 413 */
+    int64_t request_timeout_ms;  /* head 10000, then body 10000: else closed */
+    int64_t answer_timeout_ms;   /* 120000: the handler never answered → 504 */
+    int connections_max;         /* 512 */
     int connections_per_address; /* 64 */
     const struct http_key *keys; /* copied */
     size_t key_count;
 };
 
-/* `request` names the exchange for http_respond; numbers are never reused. Borrowed for the call. */
+/* `request` names the exchange for http_respond; numbers are never reused. Borrowed for the call.
+ */
 typedef void (*http_handler)(void *ctx, uint64_t request, const struct request *what);
 
 struct http *http_open(const struct http_settings *settings, struct timers *timers,
@@ -43,7 +44,8 @@ int http_fd(const struct http *http);
 void http_run(struct http *http);
 bool http_wants_run(const struct http *http);
 int64_t http_timeout_ms(struct http *http); /* -1 = none */
-/* Copies the response. Does nothing when the client is gone (false). May be called inside handle. */
+/* Copies the response. Does nothing when the client is gone (false). May be called inside handle.
+ */
 bool http_respond(struct http *http, uint64_t request, const struct response *response);
 size_t http_pending(const struct http *http);
 /* From now on new requests get 503; those waiting go on. */
