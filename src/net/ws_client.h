@@ -1,5 +1,6 @@
-/* A WebSocket client: one connection of a simulated charger. Shares the libwebsockets context
- * rules of ws_server.h. Loop thread only. Thousands may live on one loop. */
+/* A WebSocket client: one connection of a simulated charger. Shares the libwebsockets rules of
+ * ws_server.h. Loop thread only. Thousands may live on one loop. Hooks come from the loop, never
+ * from inside a call here, and may call anything but ws_client_context_free. */
 #ifndef NET_WS_CLIENT_H
 #define NET_WS_CLIENT_H
 
@@ -15,7 +16,8 @@ struct ws_client_hooks {
     void (*opened)(void *ctx, const char *subprotocol); /* "" when the server chose none */
     void (*message)(void *ctx, const char *text, size_t len);
     /* Exactly once, also when the handshake failed: `status` is the HTTP status of a refusal (0
-     * unknown), `code` the close code (1006 if none). The client may be freed here. */
+     * unknown), `code` the close code (1006 if none; lws turns a received 1012 to 1015 into 1002).
+     * The client may be freed here. */
     void (*closed)(void *ctx, int status, int code, const char *why);
     void *ctx;
 };
@@ -32,10 +34,13 @@ struct ws_client_settings {
 };
 
 struct ws_client_context *ws_client_context_open(struct loop *loop, struct reason *why);
+/* After the last client is freed. */
 void ws_client_context_free(struct ws_client_context *context);
+/* NULL only for settings that name no server; a failed connection is told by `closed`. */
 struct ws_client *ws_client_open(struct ws_client_context *context,
                                  const struct ws_client_settings *settings,
                                  const struct ws_client_hooks *hooks, struct reason *why);
+/* False: not open (any more). */
 bool ws_client_send(struct ws_client *client, const char *text, size_t len);
 void ws_client_close(struct ws_client *client, int code, const char *reason);
 void ws_client_drop(struct ws_client *client); /* ends TCP without a Close, as a power cut does */

@@ -6,7 +6,6 @@
  * P9). Its timers are off (P2); TLS, extensions and listening are not used. Frames: ws_lws_link.c.
  */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -85,6 +84,8 @@ static void note_answer(struct ws_link *link, struct lws *wsi)
 
 static int on_client_established(struct ws_link *link, struct lws *wsi)
 {
+    if (link->dropped) /* its owner gave up while the answer was on its way */
+        return -1;
     link->open = true;
     link->status = 0;
     link->hooks->opened(link, link->subprotocol == NULL ? "" : link->subprotocol);

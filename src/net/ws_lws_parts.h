@@ -15,7 +15,6 @@ struct ws_lws {
     struct ws_link *connecting;    /* while ws_link_connect is on the stack */
     unsigned char *scratch;        /* LWS_PRE bytes and a frame */
     size_t scratch_room;
-    unsigned turned_away; /* adoptions that lws did not finish */
 };
 
 void ws_link_on_receive(struct ws_link *link, const char *in, size_t len);

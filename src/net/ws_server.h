@@ -1,8 +1,9 @@
 /* The WebSocket server that chargers connect to (OCPP.md §1, T1-T15).
  *
  * Owns listening sockets (its own accept loop: rate, caps, EMFILE back-off), libwebsockets, the
- * handshake, reassembly and size limits, bounded send queues, pings and liveness. It decides
- * nothing about chargers: `admit` says who may in, `message` gets whole texts. Connections are
+ * handshake, reassembly and size limits, bounded send queues, pings and liveness. Hooks may call
+ * any function here but ws_server_free, also for the same connection. It decides nothing about
+ * chargers: `admit` says who may in, `message` gets whole texts. Connections are
  * named by 64-bit numbers that are never reused, so a late answer can never reach a newer socket.
  * All libwebsockets calls are in ws_lws.c (LIBRARIES.md §4: its traps). Loop thread only. */
 #ifndef NET_WS_SERVER_H
@@ -16,7 +17,8 @@
 struct ws_server;
 
 struct ws_admission {
-    int status; /* 101, or the HTTP status to refuse with: 401 (adds WWW-Authenticate), 404, 503 */
+    int status; /* 101, or the HTTP status to refuse with: 401 (adds WWW-Authenticate), 403, 404,
+                   429, 503 (both add Retry-After) */
     char identity[IDENTITY_MAX + 1];
     const struct version
         *version;       /* NULL with 101: finish the handshake, then close at once (T7) */
@@ -25,15 +27,16 @@ struct ws_admission {
 
 struct ws_server_hooks {
     void *ctx;
-    /* Called once per handshake, before the 101, with path, headers and peer set. `headers`: every
-     * header that lws keeps and we can name (host, user-agent, origin, x-forwarded-for …). */
+    /* Called once per handshake, before the 101, with path, headers and peer set. `headers`: all of
+     * the request, names in lower case, without credentials. All is borrowed for the call. */
     void (*admit)(void *ctx, struct handshake *hs, const struct name_value *headers,
                   size_t header_count, struct ws_admission *out);
     void (*opened)(void *ctx, uint64_t connection, const char *identity,
                    const struct version *version, const char *peer);
+    /* Valid UTF-8 (T10), perhaps empty; borrowed for the call, not NUL-terminated. */
     void (*message)(void *ctx, uint64_t connection, const char *identity, const char *text,
                     size_t len);
-    /* Once per opened connection; `why` is readable. */
+    /* Once per opened connection, from the loop; `why` is readable. */
     void (*closed)(void *ctx, uint64_t connection, const char *identity, const char *why);
 };
 
@@ -64,6 +67,7 @@ void ws_server_pause(struct ws_server *server, uint64_t connection, bool paused)
 size_t ws_server_count(const struct ws_server *server);
 /* Stops accepting; closes all with 1012. `done` when the last one is closed (at most 5 s). */
 void ws_server_shutdown(struct ws_server *server, void (*done)(void *ctx), void *ctx);
+/* Not from inside a hook. Ends what is still open without telling; usually after `done`. */
 void ws_server_free(struct ws_server *server);
 
 #endif

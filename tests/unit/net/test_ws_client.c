@@ -343,7 +343,7 @@ static void test_a_fleet_connects_at_once(void **state)
         call(both.context, &fleet[i], &settings);
     }
     RIG_UNTIL(&both.rig, both.rig.opened_count == FLEET);
-    int opened = 0, messages = 0;
+    int opened = 0;
     for (int i = 0; i < FLEET; i++) {
         RIG_UNTIL(&both.rig, fleet[i].opened == 1);
         opened += ws_client_send(fleet[i].client, "hello", 5);
@@ -351,7 +351,6 @@ static void test_a_fleet_connects_at_once(void **state)
     assert_int_equal(opened, FLEET);
     for (int i = 0; i < FLEET; i++) {
         RIG_UNTIL(&both.rig, fleet[i].messages == 1);
-        messages += fleet[i].messages;
         strbuf_clear(&fleet[i].last);
         if (i % 3 == 0)
             ws_client_free(fleet[i].client);
