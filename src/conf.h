@@ -9,6 +9,8 @@
 #ifndef CONF_H
 #define CONF_H
 
+#include "base/arena.h"
+#include "base/log.h"
 #include "http/http.h"
 #include "net/ws_server.h"
 #include "policy/policy.h"
@@ -24,8 +26,9 @@ struct conf {
     struct station_settings station;
     struct policy_settings policy;
     struct store_settings store;
-    enum log_level_name { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG } log_level;
-    bool log_json;
+    enum log_level log_level;
+    enum { CONF_LOG_LOGFMT, CONF_LOG_JSON } log_format;
+    enum { CONF_SHUTDOWN_CLOSE, CONF_SHUTDOWN_DROP } ocpp_shutdown;
 };
 
 struct conf_errors {
@@ -43,9 +46,11 @@ bool conf_read_text(struct conf *conf, const char *name, const char *text,
 bool conf_read_environment(struct conf *conf, char **environment, struct conf_errors *errors);
 /* `--section.key=value` without the dashes. */
 bool conf_read_flag(struct conf *conf, const char *flag, struct conf_errors *errors);
-/* Rules between keys: liveness against intervals (T11), heartbeat <= 86400 (B10), REST beyond
- * loopback with no key or the default one. */
+/* Rules between keys, and what follows from several: liveness against intervals (T11), REST beyond
+ * loopback with the default key. The server itself refuses having no key at all, once it has read the
+ * stored ones. */
 bool conf_check(struct conf *conf, struct conf_errors *errors);
+bool conf_is_loopback(const char *address);
 /* The shipped example: every key with its default and doc line. */
 void conf_print_example(struct strbuf *out);
 

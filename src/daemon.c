@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "notify.h"
 #include "server.h"
 

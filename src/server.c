@@ -303,10 +303,17 @@ static bool load_keys(struct server *server, struct reason *why)
     for (size_t i = 0; i < count; i++)
         keys[used++] =
             (struct http_key){stored[i].name, scope_by_name(stored[i].scope), NULL, stored[i].hash};
-    http_set_keys(server->http, keys, used);
+    bool ok = used > 0 || conf_is_loopback(server->conf->http.address);
+    if (ok)
+        http_set_keys(server->http, keys, used);
+    else
+        reason_set(why,
+                   "rest.address is %s, which others can reach, but there is no API key; write "
+                   "`key = …` under [rest], or make one with `chargebridge keys add NAME`",
+                   server->conf->http.address);
     xfree(keys);
     api_keys_free(stored, count);
-    return true;
+    return ok;
 }
 
 static bool open_listeners(struct server *server, struct reason *why)

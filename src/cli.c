@@ -1,0 +1,362 @@
+/* See cli.h: options into a configuration, then one function per word. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/timetext.h"
+
+extern char **environ;
+
+enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct command {
+    struct conf *conf;
+    int argc; /* what is left after options and the word */
+    char **argv;
+    const char *scope; /* --scope */
+    bool manual;       /* --manual */
+    int (*serve)(struct conf *conf);
+};
+
+static int usage(const char *format, const char *word)
+{
+    fprintf(stderr, "chargebridge: ");
+    fprintf(stderr, format, word);
+    fprintf(stderr, "\nTry `chargebridge help`.\n");
+    return EXIT_USAGE;
+}
+
+/* ---- words ---- */
+
+static int word_help(struct command *command)
+{
+    (void)command;
+    fputs(
+        "chargebridge: a CSMS for OCPP 1.6-J chargers; rules in Lua, control by curl\n"
+        "\n"
+        "  chargebridge                          runs the server in the foreground\n"
+        "  chargebridge check [DIR]              checks configuration and policies\n"
+        "  chargebridge keys add NAME --scope read|operate|admin\n"
+        "  chargebridge keys list\n"
+        "  chargebridge keys revoke NAME\n"
+        "  chargebridge api [--manual]           the Lua API: editor types, or the manual\n"
+        "  chargebridge example-conf             every key with its default\n"
+        "  chargebridge version\n"
+        "\n"
+        "Options, before or after the word:\n"
+        "  -c, --config FILE      instead of ./chargebridge.conf or "
+        "/etc/chargebridge/chargebridge.conf\n"
+        "  --port N               OCPP port (ocpp.port)\n"
+        "  --rest-port N          REST port (rest.port)\n"
+        "  --db FILE              database (store.file)\n"
+        "  --policies DIR         rules (policies.dir)\n"
+        "  --section.key=value    any key of the configuration\n"
+        "\n"
+        "Without any file: OCPP on 0.0.0.0:9000/ocpp/{id}, REST on 127.0.0.1:8080. SIGHUP reloads\n"
+        "policies and API keys, SIGTERM stops.\n",
+        stdout);
+    return EXIT_OK;
+}
+
+static int word_version(struct command *command)
+{
+    (void)command;
+    printf("chargebridge %s\n", CB_VERSION);
+    return EXIT_OK;
+}
+
+static int word_example(struct command *command)
+{
+    (void)command;
+    struct strbuf text = {0};
+    conf_print_example(&text);
+    fputs(strbuf_text(&text), stdout);
+    strbuf_clear(&text);
+    return EXIT_OK;
+}
+
+static int word_api(struct command *command)
+{
+    struct strbuf text = {0};
+    policy_api_print(&text, command->manual);
+    fputs(strbuf_text(&text), stdout);
+    strbuf_clear(&text);
+    return EXIT_OK;
+}
+
+static int word_check(struct command *command)
+{
+    struct policy_report *report = xcalloc(1, sizeof(*report));
+    struct policy_settings settings = command->conf->policy;
+    if (command->argc > 1) {
+        xfree(report);
+        return usage("check takes one folder at most, not \"%s\"", command->argv[1]);
+    }
+    if (command->argc == 1)
+        settings.dir = command->argv[0];
+    bool ok = policy_check_offline(&settings, report);
+    for (size_t i = 0; i < report->kept; i++)
+        fprintf(stderr, "%s/%s:%d: %s\n", settings.dir, report->errors[i].file,
+                report->errors[i].line, report->errors[i].message);
+    if (report->error_count > report->kept)
+        fprintf(stderr, "… and %zu more\n", report->error_count - report->kept);
+    if (ok)
+        printf("policies ok: %zu files, %zu tests\n", report->files, report->tests);
+    else
+        fprintf(stderr, "policies refused: %zu problem%s in \"%s\"\n", report->error_count,
+                report->error_count == 1 ? "" : "s", settings.dir);
+    xfree(report);
+    return ok ? EXIT_OK : EXIT_REFUSED;
+}
+
+static int word_serve(struct command *command)
+{
+    if (command->argc)
+        return usage("what is \"%s\"?", command->argv[0]);
+    log_setup(command->conf->log_level, command->conf->log_format == CONF_LOG_JSON);
+    return command->serve(command->conf);
+}
+
+/* ---- keys ---- */
+
+static int refused(const struct reason *why)
+{
+    fprintf(stderr, "chargebridge: %s\n", why->text);
+    return EXIT_REFUSED;
+}
+
+static int keys_add(struct command *command, const char *name)
+{
+    unsigned char bytes[24];
+    char secret[2 * sizeof(bytes) + 1], hash[SECRET_HASH_SIZE];
+    struct reason why;
+    const char *scope = command->scope ? command->scope : "read";
+    if (!text_is(scope, "read") && !text_is(scope, "operate") && !text_is(scope, "admin"))
+        return usage("--scope is read, operate or admin, not \"%s\"", scope);
+    random_bytes(bytes, sizeof(bytes));
+    hex_encode(bytes, sizeof(bytes), secret);
+    secret_hash(span_of(secret), hash);
+    struct api_key key = {(char *)(uintptr_t)name, (char *)(uintptr_t)scope, hash, wall_now()};
+    if (!keys_file_add(command->conf->store.path, &key, &why))
+        return refused(&why);
+    printf("%s\n", secret);
+    fprintf(stderr,
+            "Key \"%s\" (%s): shown only now; the server stores its hash. A running server "
+            "learns it with SIGHUP.\n",
+            name, scope);
+    return EXIT_OK;
+}
+
+static int keys_list(struct command *command)
+{
+    struct api_key *keys = NULL;
+    size_t count = 0;
+    struct reason why;
+    char created[TIMETEXT_SIZE];
+    if (!keys_file_read(command->conf->store.path, &keys, &count, &why))
+        return refused(&why);
+    for (size_t i = 0; i < count; i++) {
+        timetext_seconds(keys[i].created_ms, created);
+        printf("%-24s %-8s %s\n", keys[i].name, keys[i].scope, created);
+    }
+    if (count == 0)
+        fprintf(stderr, "no keys but the configured one\n");
+    api_keys_free(keys, count);
+    return EXIT_OK;
+}
+
+static int keys_revoke(struct command *command, const char *name)
+{
+    struct reason why;
+    if (!keys_file_revoke(command->conf->store.path, name, &why))
+        return refused(&why);
+    fprintf(stderr, "Key \"%s\" is revoked; a running server learns it with SIGHUP.\n", name);
+    return EXIT_OK;
+}
+
+static int word_keys(struct command *command)
+{
+    const char *what = command->argc ? command->argv[0] : "";
+    const char *name = command->argc == 2 ? command->argv[1] : NULL;
+    if (text_is(what, "list") && command->argc == 1)
+        return keys_list(command);
+    if (text_is(what, "add") && name)
+        return keys_add(command, name);
+    if (text_is(what, "revoke") && name)
+        return keys_revoke(command, name);
+    return usage("keys: expected `add NAME --scope S`, `list` or `revoke NAME`%s", "");
+}
+
+/* ---- the command line ---- */
+
+static const struct word {
+    const char *name;
+    bool needs_conf; /* a broken configuration ends it */
+    int (*run)(struct command *command);
+} words[] = {
+    {"check", true, word_check},      {"keys", true, word_keys},
+    {"api", false, word_api},         {"example-conf", false, word_example},
+    {"version", false, word_version}, {"help", false, word_help},
+};
+
+/* Short names of keys. */
+static const struct {
+    const char *option, *key;
+} shorts[] = {
+    {"--port", "ocpp.port"},
+    {"--rest-port", "rest.port"},
+    {"--db", "store.file"},
+    {"--policies", "policies.dir"},
+};
+
+struct options {
+    const char *config;
+    const char *flags[128]; /* section.key=value */
+    size_t flag_count;
+    struct strbuf made[ARRAY_LEN(shorts)]; /* flags made of short names */
+    const char *scope;
+    bool manual, help, version;
+    const char *rest[16];
+    int rest_count;
+};
+
+/* `--name value` or `--name=value`; NULL when `arg` is another option or has no value. */
+static const char *value_of(const char *name, const char *arg, char **next)
+{
+    size_t len = strlen(name);
+    if (strncmp(arg, name, len) != 0)
+        return NULL;
+    if (arg[len] == '=')
+        return arg + len + 1;
+    return arg[len] == '\0' ? *next : NULL;
+}
+
+static bool take_short(struct options *o, const char *arg, char **next, bool *took_next)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++) {
+        const char *value = value_of(shorts[i].option, arg, next);
+        if (!value)
+            continue;
+        *took_next = value == *next;
+        strbuf_reset(&o->made[i]);
+        strbuf_addf(&o->made[i], "%s=%s", shorts[i].key, value);
+        return true;
+    }
+    return false;
+}
+
+/* One argument; false with a message. */
+static bool take(struct options *o, const char *arg, char **next, bool *took_next)
+{
+    const char *value;
+    if (text_is(arg, "--help") || text_is(arg, "-h"))
+        return o->help = true;
+    if (text_is(arg, "--version"))
+        return o->version = true;
+    if (text_is(arg, "--manual"))
+        return o->manual = true;
+    if ((value = value_of("--config", arg, next)) || (value = value_of("-c", arg, next)))
+        o->config = value;
+    else if ((value = value_of("--scope", arg, next)))
+        o->scope = value;
+    else if (take_short(o, arg, next, took_next))
+        return true;
+    else if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
+        o->flags[o->flag_count++] = arg + 2;
+    else if (arg[0] == '-')
+        return usage("unknown option, or its value is missing: %s", arg) == EXIT_OK; /* false */
+    else if (o->rest_count < (int)ARRAY_LEN(o->rest))
+        o->rest[o->rest_count++] = arg;
+    *took_next = value && value == *next;
+    return true;
+}
+
+static bool take_all(struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bool took_next = false;
+        if (!take(o, argv[i], &argv[i + 1], &took_next))
+            return false;
+        i += took_next;
+    }
+    return true;
+}
+
+static const char *default_config(void)
+{
+    static const char *const places[] = {"chargebridge.conf",
+                                         "/etc/chargebridge/chargebridge.conf"};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (access(places[i], F_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+static bool read_conf(struct conf *conf, const struct options *o, struct conf_errors *errors)
+{
+    const char *path = o->config ? o->config : default_config();
+    conf_init(conf);
+    if (path)
+        conf_read_file(conf, path, errors);
+    conf_read_environment(conf, environ, errors);
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
+        if (o->made[i].len)
+            conf_read_flag(conf, strbuf_text(&o->made[i]), errors);
+    for (size_t i = 0; i < o->flag_count; i++)
+        conf_read_flag(conf, o->flags[i], errors);
+    conf_check(conf, errors);
+    return errors->count == 0;
+}
+
+static int run_word(const struct word *word, const struct options *o,
+                    int (*serve)(struct conf *conf))
+{
+    struct conf conf;
+    struct conf_errors errors = {0};
+    int named = word ? 1 : 0;
+    bool ok = read_conf(&conf, o, &errors);
+    struct command command = {.conf = &conf,
+                              .argc = o->rest_count - named,
+                              .argv = (char **)(uintptr_t)o->rest + named,
+                              .scope = o->scope,
+                              .manual = o->manual,
+                              .serve = serve};
+    int status = EXIT_REFUSED;
+    if (!ok && (!word || word->needs_conf))
+        fprintf(stderr, "%schargebridge: the configuration was refused (%zu problem%s)\n",
+                strbuf_text(&errors.text), errors.count, errors.count == 1 ? "" : "s");
+    else
+        status = word ? word->run(&command) : word_serve(&command);
+    strbuf_clear(&errors.text);
+    conf_clear(&conf);
+    return status;
+}
+
+static int dispatch(const struct options *o, int (*serve)(struct conf *conf))
+{
+    const char *name = o->help ? "help" : o->version ? "version" : o->rest[0];
+    if (!name)
+        return run_word(NULL, o, serve);
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (text_is(name, words[i].name))
+            return run_word(&words[i], o, serve);
+    const char *near = text_nearest(name, words, ARRAY_LEN(words), sizeof(words[0]));
+    if (near)
+        fprintf(stderr, "chargebridge: did you mean \"%s\"?\n", near);
+    return usage("unknown command \"%s\"", name);
+}
+
+int cli_main(int argc, char **argv, int (*serve)(struct conf *conf))
+{
+    struct options o = {0};
+    int status = take_all(&o, argc, argv) ? dispatch(&o, serve) : EXIT_USAGE;
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
+        strbuf_clear(&o.made[i]);
+    return status;
+}
