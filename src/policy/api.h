@@ -21,6 +21,8 @@ struct api_table {
     const char *class_doc;
     const struct api_row *rows;
     bool privileged;   /* only for lua/ (routes, test kit) */
+    bool object;       /* values that scripts get, not a global: cp, tx, req … */
+    bool testing;      /* only while the tests of a build run: `test` */
 };
 
 /* All of them, in the order of the manual; NULL-terminated. Listed in api.c. */

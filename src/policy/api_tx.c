@@ -1,0 +1,376 @@
+/* Transactions as scripts see them: `tx.kwh`, `tx.cp`, `tx.active`, `transactions{ cp = cp }`.
+ *
+ * The value holds the number and nothing else; each access looks the transaction up among the open
+ * ones. Once it has ended (and its on.stop has run) active is false, id and vars are there, and
+ * everything else reads nil; in policy tests the figures of the end stay readable. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "policy/api_parts.h"
+
+static const char tx_key;  /* registry: metatable */
+static const char all_key; /* registry: id → value, weak */
+
+/* ---- values ---- */
+
+void api_push_tx(lua_State *L, int64_t id)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &all_key);
+    if (lua_rawgeti(L, -1, id) != LUA_TUSERDATA) {
+        lua_pop(L, 1);
+        int64_t *value = lua_newuserdatauv(L, sizeof(*value), 0);
+        *value = id;
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &tx_key);
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, id);
+    }
+    lua_remove(L, -2);
+}
+
+static const int64_t *to_tx(lua_State *L, int index)
+{
+    const int64_t *value = lua_touserdata(L, index);
+    if (!value || lua_islightuserdata(L, index) || !lua_getmetatable(L, index))
+        return NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &tx_key);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same ? value : NULL;
+}
+
+int64_t api_check_tx(lua_State *L, int index)
+{
+    const int64_t *id = to_tx(L, index);
+    if (!id)
+        api_raise(L, "expected a tx, got %s", api_type_of(L, index));
+    return *id;
+}
+
+/* ---- fields ---- */
+
+static const struct {
+    int64_t flag;
+    const char *name;
+} flag_names[] = {
+    {TX_REFUSED, "refused"},
+    {TX_SUSPECT_CLOCK, "suspect_clock"},
+    {TX_SUSPECT_METER, "suspect_meter"},
+    {TX_STALE, "stale"},
+    {TX_ESTIMATED, "estimated"},
+    {TX_GAP, "gap"},
+    {TX_LATE, "late"},
+    {TX_INCOMPLETE, "incomplete"},
+    {TX_UNPRICED, "unpriced"},
+    {TX_SESSION_REGISTER, "session_register"},
+};
+
+void api_push_flags(lua_State *L, int64_t flags, bool as_list)
+{
+    lua_Integer count = 0;
+    lua_newtable(L);
+    for (size_t i = 0; i < ARRAY_LEN(flag_names); i++) {
+        if (!(flags & flag_names[i].flag))
+            continue;
+        if (as_list) {
+            lua_pushstring(L, flag_names[i].name);
+            lua_rawseti(L, -2, ++count);
+        } else {
+            api_set_bool(L, flag_names[i].name, true);
+        }
+    }
+    if (as_list)
+        api_mark_array(L, -1);
+}
+
+/* The figures of one access, from the open transaction or from what the test kit kept. */
+struct view {
+    const char *cp, *id_tag, *parent, *reason;
+    bool active;
+    int64_t connector, start_ms, meter_start_wh, energy_wh, power_w, soc, sample_ms, flags;
+};
+
+static bool find(struct generation *generation, int64_t id, struct view *v)
+{
+    const struct transaction *tx = station_transaction(generation->station, id);
+    const struct testkit_ended *ended = tx ? NULL : testkit_ended(generation, id);
+    if (tx) {
+        *v = (struct view){tx->cp, tx->id_tag, tx->parent_id_tag, tx->stopped ? tx->reason : NULL,
+                           !tx->stopped, tx->evse, tx->start_ms, tx->meter_start_wh,
+                           tx->stopped ? tx->energy_wh : transaction_energy_wh(tx),
+                           tx->sample.power_w, tx->sample.soc,
+                           tx->sample.at ? tx->sample.at : tx->start_ms, tx->flags};
+    } else if (ended) {
+        *v = (struct view){ended->cp, ended->id_tag, NULL, ended->reason, false, ended->connector,
+                           ended->start_ms, ended->meter_start_wh, ended->energy_wh, ABSENT, ABSENT,
+                           ended->start_ms, ended->flags};
+    }
+    return tx || ended;
+}
+
+static void push_upper(lua_State *L, const char *text)
+{
+    char upper[256];
+    if (!text) {
+        lua_pushnil(L);
+        return;
+    }
+    text_copy(upper, sizeof(upper), span_of(text));
+    text_upper(upper);
+    lua_pushstring(L, upper);
+}
+
+static void push_optional(lua_State *L, int64_t value)
+{
+    if (value == ABSENT)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, value);
+}
+
+static void push_number_field(lua_State *L, const struct view *v, const char *key)
+{
+    if (text_is(key, "connector"))
+        push_optional(L, v->connector);
+    else if (text_is(key, "start"))
+        lua_pushinteger(L, v->start_ms / 1000);
+    else if (text_is(key, "last_meter"))
+        lua_pushinteger(L, v->sample_ms / 1000);
+    else if (text_is(key, "meter_start"))
+        push_optional(L, v->meter_start_wh);
+    else if (text_is(key, "energy_wh"))
+        push_optional(L, v->energy_wh);
+    else if (text_is(key, "power"))
+        push_optional(L, v->power_w);
+    else if (text_is(key, "soc"))
+        push_optional(L, v->soc);
+    else if (v->energy_wh == ABSENT) /* kwh */
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (double)v->energy_wh / 1000);
+}
+
+static void push_field(lua_State *L, const struct view *v, const char *key)
+{
+    if (text_is(key, "active"))
+        lua_pushboolean(L, v->active);
+    else if (text_is(key, "cp"))
+        api_push_cp(L, v->cp);
+    else if (text_is(key, "idTag"))
+        push_upper(L, v->id_tag);
+    else if (text_is(key, "parentIdTag"))
+        push_upper(L, v->parent);
+    else if (text_is(key, "stop_reason"))
+        lua_pushstring(L, v->reason);
+    else if (text_is(key, "flags"))
+        api_push_flags(L, v->flags, false);
+    else
+        push_number_field(L, v, key);
+}
+
+static bool is_known(const char *key)
+{
+    for (const struct api_row *row = api_table_tx.rows; row->name; row++) {
+        if (text_is(row->name, key))
+            return true;
+    }
+    return false;
+}
+
+static int tx_index(lua_State *L)
+{
+    int64_t id = api_check_tx(L, 1);
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+    struct view view;
+    if (text_is(key, "id")) {
+        lua_pushinteger(L, id);
+        return 1;
+    }
+    if (text_is(key, "vars")) {
+        api_push_tx_vars(L, id);
+        return 1;
+    }
+    if (!is_known(key))
+        return api_unknown_field(L, "tx", &api_table_tx, key);
+    api_station(L, "reading a tx");
+    if (find(generation_of(L), id, &view))
+        push_field(L, &view, key);
+    else if (text_is(key, "active"))
+        lua_pushboolean(L, 0);
+    else if (text_is(key, "flags"))
+        lua_newtable(L);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int tx_newindex(lua_State *L)
+{
+    return api_raise(L, "a tx is read-only; keep values in tx.vars");
+}
+
+static int tx_text(lua_State *L)
+{
+    lua_pushfstring(L, "%I", (LUAI_UACINT)api_check_tx(L, 1));
+    return 1;
+}
+
+static int tx_equal(lua_State *L)
+{
+    const int64_t *a = to_tx(L, 1), *b = to_tx(L, 2);
+    lua_pushboolean(L, a && b && *a == *b);
+    return 1;
+}
+
+void api_open_tx(lua_State *L)
+{
+    lua_createtable(L, 0, 8);
+    lua_pushcfunction(L, tx_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, tx_newindex);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, tx_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, tx_equal);
+    lua_setfield(L, -2, "__eq");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    api_name_type(L, "a tx");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &tx_key);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &all_key);
+}
+
+/* ---- globals ---- */
+
+struct filter {
+    const char *id_tag, *cp; /* NULL: any */
+    int64_t connector;       /* ABSENT: any */
+    int64_t id;              /* ABSENT: any */
+};
+
+static struct filter read_filter(lua_State *L, const char *function)
+{
+    static const char *const names[] = {"idTag", "cp", "connector", "id", NULL};
+    struct filter filter = {.connector = ABSENT, .id = ABSENT};
+    api_check_members(L, function, 1, names);
+    if (lua_isnoneornil(L, 1))
+        return filter;
+    filter.id_tag = api_opt_string(L, function, 1, "idTag");
+    filter.connector = api_opt_integer(L, function, 1, "connector", ABSENT);
+    filter.id = api_opt_integer(L, function, 1, "id", ABSENT);
+    if (lua_getfield(L, 1, "cp") != LUA_TNIL) {
+        filter.cp = api_cp_or_name(L, -1);
+        if (!filter.cp)
+            api_raise(L, "%s: cp must be a cp or its id, not %s", function, api_type_of(L, -1));
+    }
+    return filter; /* the texts stay on the stack or in the table */
+}
+
+static bool matches(const struct filter *filter, const struct transaction *tx)
+{
+    if (filter->id_tag && !text_is_ci(filter->id_tag, tx->id_tag ? tx->id_tag : ""))
+        return false;
+    if (filter->cp && !text_is_ci(filter->cp, tx->cp))
+        return false;
+    if (filter->id != ABSENT && filter->id != tx->id)
+        return false;
+    return filter->connector == ABSENT || filter->connector == tx->evse;
+}
+
+static int tx_find(lua_State *L)
+{
+    struct station *st = api_station(L, "transaction");
+    struct filter filter = {.connector = ABSENT, .id = ABSENT};
+    if (lua_isinteger(L, 1))
+        filter.id = lua_tointeger(L, 1);
+    else if (lua_isnoneornil(L, 1))
+        return api_bad_argument(L, "transaction", 1, "filter",
+                                "a table such as { idTag = idTag } or a number");
+    else
+        filter = read_filter(L, "transaction");
+    const struct transaction *tx;
+    size_t at = 0;
+    while ((tx = station_transaction_next(st, &at)) != NULL) {
+        if (!matches(&filter, tx))
+            continue;
+        api_push_tx(L, tx->id);
+        return 1;
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+static int next_tx(lua_State *L)
+{
+    lua_Integer at = lua_tointeger(L, lua_upvalueindex(2)) + 1;
+    lua_pushinteger(L, at);
+    lua_replace(L, lua_upvalueindex(2));
+    if (lua_rawgeti(L, lua_upvalueindex(1), at) == LUA_TNUMBER)
+        api_push_tx(L, lua_tointeger(L, -1));
+    return 1;
+}
+
+static int tx_all(lua_State *L)
+{
+    struct station *st = api_station(L, "transactions");
+    struct filter filter = read_filter(L, "transactions");
+    const struct transaction *tx;
+    size_t at = 0;
+    lua_Integer count = 0;
+    lua_newtable(L);
+    while ((tx = station_transaction_next(st, &at)) != NULL) {
+        if (!matches(&filter, tx))
+            continue;
+        lua_pushinteger(L, tx->id);
+        lua_rawseti(L, -2, ++count);
+    }
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, next_tx, 2);
+    return 1;
+}
+
+#define FILTER "{ idTag?: string, cp?: cp|string, connector?: integer, id?: integer }"
+
+static const struct api_row global_rows[] = {
+    {"transaction", tx_find, "fun(filter: integer|" FILTER "): tx?",
+     "The oldest open transaction that matches, or nil: transaction { idTag = idTag }.", false},
+    {"transactions", tx_all, "fun(filter?: " FILTER "): fun(): tx?",
+     "For loops: all open transactions that match, oldest first.", false},
+    {NULL, NULL, NULL, NULL, false}};
+
+const struct api_table api_table_tx_globals = {
+    .on = "", .class_doc = "Transactions.", .rows = global_rows};
+
+static const struct api_row rows[] = {
+    {"id", NULL, "integer", "Its number (transactionId).", false},
+    {"active", NULL, "boolean", "Is it open? False from on.stop on.", false},
+    {"cp", NULL, "cp?", "Its charge point.", false},
+    {"connector", NULL, "integer?", "connectorId.", false},
+    {"idTag", NULL, "string?", "Who started it, in upper case.", false},
+    {"parentIdTag", NULL, "string?", "The group of the tag, in upper case.", false},
+    {"start", NULL, "integer?", "When it began, in seconds since 1970.", false},
+    {"kwh", NULL, "number?", "Energy so far, or of the whole, in kWh; nil if it cannot be told.", false},
+    {"energy_wh", NULL, "integer?", "The same in Wh.", false},
+    {"power", NULL, "integer?", "The newest power, in W.", false},
+    {"soc", NULL, "integer?", "The newest state of charge, in percent.", false},
+    {"last_meter", NULL, "integer?", "When the newest meter value was taken; until then its start.", false},
+    {"meter_start", NULL, "integer?", "The meter at its start, in Wh.", false},
+    {"stop_reason", NULL, "string?", "Why it ended, in on.stop (and in tests, after it).", false},
+    {"flags", NULL, "table<string, boolean>",
+     "Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, "
+     "incomplete, unpriced, session_register.",
+     false},
+    {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
+    {NULL, NULL, NULL, NULL, false}};
+
+const struct api_table api_table_tx = {
+    .on = "tx",
+    .class_doc = "A transaction. May be kept for any time; once it is over, active is false and "
+                 "everything else but id is nil.",
+    .rows = rows,
+    .object = true};

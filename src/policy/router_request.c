@@ -1,0 +1,262 @@
+/* One request through all checks to its handler: path, key, query, body, then a task.
+ *
+ * Each check has one answer (404, 405, 401, 403, 400, 415, 422); what a handler does wrong is a 500
+ * under an id that is in the log, never a traceback to the client. The request is borrowed for the
+ * call: what the handler needs is copied into its `req` before this returns. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "policy/router.h"
+
+enum { FAULTS_MAX = 16, INSTANCE_SIZE = UUID_SIZE + 9 };
+
+struct exchange { /* from the start of the task to its end */
+    struct generation *generation;
+    struct route *route;
+    respond_fn respond;
+    void *ctx;
+    char label[200];
+};
+
+struct handling { /* during routes_handle */
+    struct generation *generation;
+    const struct request *request;
+    struct arena arena;
+    struct route_match match;
+    const struct json *body; /* NULL: none, or text */
+    struct problem problem;
+    struct shape_fault faults[FAULTS_MAX];
+    struct reason why;
+};
+
+/* ---- refusals ---- */
+
+static bool refuse(struct handling *h, int status, const char *detail)
+{
+    h->problem.status = status;
+    h->problem.detail = detail;
+    return false;
+}
+
+static bool find_route(struct handling *h)
+{
+    const struct request *request = h->request;
+    h->match.arena = &h->arena;
+    route_find(h->generation, request->method, request->path, &h->match);
+    if (h->match.route)
+        return true;
+    if (h->match.bad_path)
+        return refuse(h, 400, "the path has a broken percent escape");
+    if (!h->match.allowed.len) {
+        reason_set(&h->why, "no such path: %.200s", request->path);
+        return refuse(h, 404, h->why.text);
+    }
+    h->problem.header_name = "Allow";
+    h->problem.header_value = strbuf_text(&h->match.allowed);
+    reason_set(&h->why, "%.20s is not for this path; allowed: %s", request->method,
+               strbuf_text(&h->match.allowed));
+    return refuse(h, 405, h->why.text);
+}
+
+static bool check_key(struct handling *h)
+{
+    const struct route *route = h->match.route;
+    static const char *const names[] = {"no", "read", "operate", "admin"};
+    if (!route->needs_key || h->request->scope >= route->scope)
+        return true;
+    if (h->request->scope == SCOPE_NONE) {
+        h->problem.header_name = "WWW-Authenticate";
+        h->problem.header_value = "Bearer";
+        return refuse(h, 401, "a valid key is needed, in X-API-Key or Authorization: Bearer");
+    }
+    reason_set(&h->why, "this needs a key with scope %s, yours has %s", names[route->scope],
+               names[h->request->scope]);
+    return refuse(h, 403, h->why.text);
+}
+
+/* ---- the body ---- */
+
+static const char *header(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (text_is_ci(request->headers[i].name, name))
+            return request->headers[i].value;
+    }
+    return NULL;
+}
+
+/* "application/json; charset=utf-8" without its parameters. */
+static struct span media_type(const struct request *request)
+{
+    struct span rest = span_of(header(request, "content-type")), type = {0};
+    if (rest.at)
+        span_cut(&rest, ';', &type);
+    return type.at ? span_trim(type) : (struct span){NULL, 0};
+}
+
+static bool ends_with_json(struct span type)
+{
+    return type.len > 5 &&
+           span_is_ci((struct span){type.at + type.len - 5, 5}, "+json");
+}
+
+/* JSON by its type or, as `curl -d` sends it, labelled as a form. */
+static bool read_body(struct handling *h)
+{
+    struct span body = h->request->body, type = media_type(h->request);
+    bool form = span_is_ci(type, "application/x-www-form-urlencoded");
+    size_t fault_at = 0;
+    if (h->match.route->body_kind == BODY_TEXT || body.len == 0)
+        return true;
+    if (type.len && !form && !span_is_ci(type, "application/json") && !ends_with_json(type)) {
+        reason_set(&h->why, "the body must be application/json, not %.*s", (int)type.len, type.at);
+        return refuse(h, 415, h->why.text);
+    }
+    struct reason fault;
+    h->body = json_parse(&h->arena, body.at, body.len, &fault, &fault_at);
+    if (h->body)
+        return true;
+    if (form)
+        return refuse(h, 415, "the body must be JSON, with Content-Type: application/json");
+    reason_set(&h->why, "the body is not JSON: %s at byte %zu", fault.text, fault_at + 1);
+    return refuse(h, 400, h->why.text);
+}
+
+static bool check_body(struct handling *h)
+{
+    const struct route *route = h->match.route;
+    if (route->body_kind == BODY_TEXT)
+        return true;
+    if (h->body && h->body->type != JSON_OBJECT && h->body->type != JSON_ARRAY) {
+        h->faults[0] = (struct shape_fault){.message = "expected an object"};
+        h->problem.fault_count = 1;
+    } else {
+        const struct json empty = {.type = JSON_OBJECT};
+        h->problem.fault_count = shape_check_body(&route->body, h->body ? h->body : &empty,
+                                                  h->faults, FAULTS_MAX);
+    }
+    h->problem.faults = h->faults;
+    return h->problem.fault_count == 0 || refuse(h, 422, "the body has fields that do not fit");
+}
+
+/* ---- the handler ---- */
+
+static void set_pairs(lua_State *L, const char *name, const struct name_value *pairs, size_t count)
+{
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++)
+        api_set_string(L, pairs[i].name, pairs[i].value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_path(lua_State *L, const struct route_match *match)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < match->route->count; i++) {
+        if (match->route->segments[i].parameter)
+            api_set_string(L, match->route->segments[i].text, match->values[i]);
+    }
+    lua_setfield(L, -2, "path");
+}
+
+/* Argument: the handling. Results: the handler and its req, or nothing when the query is wrong. */
+static int push_call(lua_State *L)
+{
+    struct handling *h = lua_touserdata(L, 1);
+    const struct request *request = h->request;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, h->match.route->ref);
+    lua_createtable(L, 0, 10);
+    if (!shape_push_query(L, &h->match.route->query, request, &h->why))
+        return 0;
+    lua_setfield(L, -2, "query");
+    api_set_string(L, "method", request->method);
+    api_set_string(L, "url", request->path);
+    set_path(L, &h->match);
+    if (h->body)
+        api_push_json(L, h->body);
+    else
+        lua_newtable(L);
+    lua_setfield(L, -2, "json");
+    lua_pushlstring(L, request->body.at ? request->body.at : "", request->body.len);
+    lua_setfield(L, -2, "body");
+    set_pairs(L, "headers", request->headers, request->header_count);
+    api_set_string(L, "peer", request->peer);
+    api_set_string(L, "key", request->key_name);
+    return 2;
+}
+
+static void fail(const struct exchange *exchange, const char *file, int line, const char *message)
+{
+    char instance[INSTANCE_SIZE] = "urn:uuid:";
+    uuid_new(instance + 9);
+    exchange->route->errors++;
+    LOG(LOG_ERROR, "request failed", L_STR("instance", instance), L_STR("event", exchange->label),
+        L_STR("file", file), L_INT("line", line), L_STR("error", message));
+    const struct problem problem = {
+        .status = 500,
+        .detail = "the handler of this route failed; the log has more under the instance",
+        .instance = instance};
+    answer_problem(&problem, exchange->respond, exchange->ctx);
+}
+
+static void on_finished(void *ctx, lua_State *L, int nresults, const struct task_end *end)
+{
+    struct exchange *exchange = ctx;
+    struct reason why;
+    if (end->ok) {
+        if (!answer_results(L, nresults, exchange->respond, exchange->ctx, &why))
+            fail(exchange, exchange->route->file, exchange->route->line, why.text);
+    } else if (end->cancelled) {
+        const struct problem problem = {.status = 504, .detail = "the handler did not end in time"};
+        answer_problem(&problem, exchange->respond, exchange->ctx);
+    } else {
+        fail(exchange, end->file, end->line, end->error);
+    }
+    xfree(exchange);
+}
+
+/* True when the task was started: it answers. */
+static bool run(struct handling *h, respond_fn respond, void *ctx)
+{
+    struct generation *generation = h->generation;
+    lua_State *L = generation->L;
+    if (!lua_checkstack(L, 8))
+        return refuse(h, 503, "too much is under way");
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, push_call);
+    lua_pushlightuserdata(L, h);
+    if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK) {
+        lua_settop(L, top);
+        return refuse(h, 503, "no memory for this request");
+    }
+    if (lua_gettop(L) == top)
+        return refuse(h, 400, h->why.text);
+    struct exchange *exchange = xcalloc(1, sizeof(*exchange));
+    exchange->generation = generation;
+    exchange->route = (struct route *)h->match.route;
+    exchange->respond = respond;
+    exchange->ctx = ctx;
+    exchange->route->calls++;
+    struct strbuf label = {.cap = sizeof(exchange->label) - 1};
+    strbuf_addf(&label, "route %s %s", exchange->route->method, exchange->route->template);
+    text_copy(exchange->label, sizeof(exchange->label), span_of(strbuf_text(&label)));
+    strbuf_clear(&label);
+    const struct task_start start = {.label = exchange->label,
+                                     .deadline_ms = generation->settings->handler_timeout_ms};
+    task_run(generation, &start, 1, on_finished, exchange);
+    return true;
+}
+
+void routes_handle(struct generation *generation, const struct request *request,
+                   respond_fn respond, void *ctx)
+{
+    struct handling h = {.generation = generation, .request = request};
+    bool runs = find_route(&h) && check_key(&h) && read_body(&h) && check_body(&h) &&
+                run(&h, respond, ctx);
+    if (!runs)
+        answer_problem(&h.problem, respond, ctx);
+    strbuf_clear(&h.match.allowed);
+    arena_clear(&h.arena);
+}

@@ -1,0 +1,336 @@
+/* Query and body of a route as declared: `query = { limit = "limit", cpid = "string?" }`.
+ *
+ * Types: string, integer, number, boolean, object, array, time, limit, any, or words ("a|b"); with
+ * `?` the member may be left out. What is not declared is refused by name, so that a misspelt
+ * filter never silently means "all". */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/timetext.h"
+#include "policy/router.h"
+
+static const char *const type_names[] = {
+    [SHAPE_STRING] = "string", [SHAPE_INTEGER] = "integer", [SHAPE_NUMBER] = "number",
+    [SHAPE_BOOLEAN] = "boolean", [SHAPE_OBJECT] = "object", [SHAPE_ARRAY] = "array",
+    [SHAPE_TIME] = "time", [SHAPE_LIMIT] = "limit", [SHAPE_WORDS] = "words", [SHAPE_ANY] = "any"};
+
+/* ---- reading a shape ---- */
+
+static bool read_type(struct shape_member *member, struct span text)
+{
+    if (text.len && text.at[text.len - 1] == '?') {
+        member->optional = true;
+        text.len--;
+    }
+    if (memchr(text.at, '|', text.len)) {
+        member->type = SHAPE_WORDS;
+        member->words = xstrndup(text.at, text.len);
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
+        if (i != SHAPE_WORDS && span_is(text, type_names[i])) {
+            member->type = (enum shape_type)i;
+            member->optional = member->optional || i == SHAPE_LIMIT;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    return strcmp(((const struct shape_member *)a)->name, ((const struct shape_member *)b)->name);
+}
+
+void shape_read(lua_State *L, struct shape *shape, int index, const char *what)
+{
+    if (!lua_istable(L, index))
+        api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
+    shape->declared = true;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+            api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
+        shape->members =
+            xgrow(shape->members, shape->count, &shape->room, sizeof(*shape->members));
+        struct shape_member *member = &shape->members[shape->count++];
+        *member = (struct shape_member){.name = xstrdup(lua_tostring(L, -2))};
+        if (!read_type(member, span_of(lua_tostring(L, -1))))
+            api_raise(L, "route: %s.%s: \"%s\" is no type", what, member->name,
+                      lua_tostring(L, -1));
+    }
+    if (shape->count)
+        qsort(shape->members, shape->count, sizeof(*shape->members), compare_members);
+}
+
+void shape_free(struct shape *shape)
+{
+    for (size_t i = 0; i < shape->count; i++) {
+        xfree(shape->members[i].name);
+        xfree(shape->members[i].words);
+    }
+    XFREE(shape->members);
+}
+
+static const struct shape_member *member_named(const struct shape *shape, struct span name)
+{
+    for (size_t i = 0; i < shape->count; i++) {
+        if (span_is(name, shape->members[i].name))
+            return &shape->members[i];
+    }
+    return NULL;
+}
+
+static bool is_word(const char *words, struct span text)
+{
+    struct span rest = span_of(words), word;
+    while (span_cut(&rest, '|', &word)) {
+        if (word.len == text.len && memcmp(word.at, text.at, text.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_words(struct strbuf *out, const char *words)
+{
+    struct span rest = span_of(words), word;
+    bool first = true;
+    while (span_cut(&rest, '|', &word)) {
+        strbuf_addf(out, "%s\"%.*s\"", first ? "" : rest.at ? ", " : " or ", (int)word.len, word.at);
+        first = false;
+    }
+}
+
+static const char *expected(const struct shape_member *member, struct strbuf *out)
+{
+    switch (member->type) {
+    case SHAPE_STRING:
+        return "a string";
+    case SHAPE_INTEGER:
+        return "an integer";
+    case SHAPE_NUMBER:
+        return "a number";
+    case SHAPE_BOOLEAN:
+        return "true or false";
+    case SHAPE_OBJECT:
+        return "an object";
+    case SHAPE_ARRAY:
+        return "an array";
+    case SHAPE_TIME:
+        return "a time such as \"2026-05-01T12:00:00Z\"";
+    case SHAPE_LIMIT:
+        return "an integer from 1 to 1000";
+    case SHAPE_WORDS:
+        add_words(out, member->words);
+        return strbuf_text(out);
+    case SHAPE_ANY:
+        break;
+    }
+    return "a value";
+}
+
+/* ---- query ---- */
+
+static bool push_time(lua_State *L, const char *text)
+{
+    int zone = (int)generation_of(L)->settings->zone_minutes;
+    wall_t at;
+    if (timetext_parse_date(span_of(text), &at))
+        at -= (wall_t)zone * 60000;
+    else if (!timetext_parse(span_of(text), zone, &at))
+        return false;
+    if (at % 1000 == 0)
+        lua_pushinteger(L, at / 1000);
+    else
+        lua_pushnumber(L, (double)at / 1000);
+    return true;
+}
+
+static bool push_boolean(lua_State *L, const char *text)
+{
+    bool yes = text_is(text, "true") || text_is(text, "1");
+    if (!yes && !text_is(text, "false") && !text_is(text, "0"))
+        return false;
+    lua_pushboolean(L, yes);
+    return true;
+}
+
+static bool push_value(lua_State *L, const struct shape_member *member, const char *text)
+{
+    int64_t integer;
+    switch (member->type) {
+    case SHAPE_LIMIT:
+        if (!span_int(span_of(text), &integer) || integer < 1 || integer > LIST_LIMIT_MAX)
+            return false;
+        lua_pushinteger(L, integer);
+        return true;
+    case SHAPE_INTEGER:
+        if (!span_int(span_of(text), &integer))
+            return false;
+        lua_pushinteger(L, integer);
+        return true;
+    case SHAPE_NUMBER:
+        return json_is_number(span_of(text)) && lua_stringtonumber(L, text) > 0;
+    case SHAPE_BOOLEAN:
+        return push_boolean(L, text);
+    case SHAPE_TIME:
+        return push_time(L, text);
+    case SHAPE_WORDS:
+        if (!is_word(member->words, span_of(text)))
+            return false;
+        break;
+    default:
+        break;
+    }
+    lua_pushstring(L, text);
+    return true;
+}
+
+static bool unknown_parameter(const struct shape *shape, const char *name, struct reason *why)
+{
+    struct strbuf known = {.cap = 300};
+    for (size_t i = 0; i < shape->count; i++)
+        strbuf_addf(&known, "%s%s", i ? ", " : "", shape->members[i].name);
+    reason_set(why, "unknown query parameter \"%.60s\"; known here: %s", name,
+               known.len ? strbuf_text(&known) : "none");
+    strbuf_clear(&known);
+    return false;
+}
+
+/* The parameter into the table on top. */
+static bool take_parameter(lua_State *L, const struct shape *shape, const struct name_value *given,
+                           struct reason *why)
+{
+    if (lua_getfield(L, -1, given->name) != LUA_TNIL)
+        return reason_set(why, "query parameter \"%.60s\" is given twice", given->name);
+    lua_pop(L, 1);
+    const struct shape_member *member = member_named(shape, span_of(given->name));
+    if (shape->declared && !member)
+        return unknown_parameter(shape, given->name, why);
+    if (!utf8_valid(given->value, strlen(given->value)))
+        return reason_set(why, "query parameter \"%.60s\" is not UTF-8", given->name);
+    if (member && !push_value(L, member, given->value)) {
+        struct strbuf words = {.cap = 200};
+        reason_set(why, "query parameter \"%s\" must be %s", member->name,
+                   expected(member, &words));
+        strbuf_clear(&words);
+        return false;
+    }
+    if (!member)
+        lua_pushstring(L, given->value);
+    lua_setfield(L, -2, given->name);
+    return true;
+}
+
+bool shape_push_query(lua_State *L, const struct shape *shape, const struct request *request,
+                      struct reason *why)
+{
+    int top = lua_gettop(L);
+    bool ok = true;
+    lua_newtable(L);
+    for (size_t i = 0; ok && i < request->query_count; i++)
+        ok = take_parameter(L, shape, &request->query[i], why);
+    for (size_t i = 0; ok && i < shape->count; i++) {
+        const struct shape_member *member = &shape->members[i];
+        bool given = lua_getfield(L, -1, member->name) != LUA_TNIL;
+        lua_pop(L, 1);
+        if (!given && member->type == SHAPE_LIMIT)
+            api_set_integer(L, member->name, LIST_LIMIT);
+        else if (!given && !member->optional)
+            ok = reason_set(why, "query parameter \"%s\" is missing", member->name);
+    }
+    if (!ok)
+        lua_settop(L, top);
+    return ok;
+}
+
+/* ---- body ---- */
+
+static bool has_type(const struct shape_member *member, const struct json *value)
+{
+    int64_t integer;
+    wall_t at;
+    switch (member->type) {
+    case SHAPE_STRING:
+        return value->type == JSON_STRING;
+    case SHAPE_INTEGER:
+        return json_int(value, &integer);
+    case SHAPE_LIMIT:
+        return json_int(value, &integer) && integer >= 1 && integer <= LIST_LIMIT_MAX;
+    case SHAPE_NUMBER:
+        return value->type == JSON_INT || value->type == JSON_NUMBER;
+    case SHAPE_BOOLEAN:
+        return value->type == JSON_BOOL;
+    case SHAPE_OBJECT:
+        return value->type == JSON_OBJECT;
+    case SHAPE_ARRAY:
+        return value->type == JSON_ARRAY;
+    case SHAPE_TIME:
+        return value->type == JSON_STRING &&
+               (timetext_parse(value->text, 0, &at) || timetext_parse_date(value->text, &at));
+    case SHAPE_WORDS:
+        return value->type == JSON_STRING && is_word(member->words, value->text);
+    case SHAPE_ANY:
+        break;
+    }
+    return true;
+}
+
+/* JSON pointer of a member: ~ and / are escaped. */
+static void set_pointer(struct shape_fault *fault, struct span name)
+{
+    struct strbuf out = {.cap = sizeof(fault->pointer) - 1};
+    strbuf_addc(&out, '/');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.at[i] == '~' || name.at[i] == '/')
+            strbuf_adds(&out, name.at[i] == '~' ? "~0" : "~1");
+        else
+            strbuf_addc(&out, name.at[i]);
+    }
+    text_copy(fault->pointer, sizeof(fault->pointer), (struct span){strbuf_text(&out), out.len});
+    strbuf_clear(&out);
+}
+
+static void member_fault(struct shape_fault *fault, const struct shape *shape,
+                         const struct json *value)
+{
+    const struct shape_member *member = member_named(shape, value->key);
+    set_pointer(fault, value->key);
+    if (member) {
+        struct strbuf words = {.cap = 200};
+        snprintf(fault->message, sizeof(fault->message), "expected %s, got %s",
+                 expected(member, &words), json_type_name(value->type));
+        strbuf_clear(&words);
+        return;
+    }
+    const char *near = text_nearest(value->key.at, shape->members, shape->count,
+                                    sizeof(shape->members[0]));
+    snprintf(fault->message, sizeof(fault->message), "unknown field%s%s%s",
+             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+size_t shape_check_body(const struct shape *shape, const struct json *body,
+                        struct shape_fault *faults, size_t room)
+{
+    size_t count = 0;
+    if (!shape->declared || room == 0)
+        return 0;
+    if (!body || body->type != JSON_OBJECT) {
+        faults[0] = (struct shape_fault){.message = "expected an object"};
+        return 1;
+    }
+    for (const struct json *value = body->child; value && count < room; value = value->next) {
+        const struct shape_member *member = member_named(shape, value->key);
+        bool absent = value->type == JSON_NULL && member && member->optional;
+        if (!member || (!absent && !has_type(member, value)))
+            member_fault(&faults[count++], shape, value);
+    }
+    for (size_t i = 0; i < shape->count && count < room; i++) {
+        if (shape->members[i].optional || json_get(body, shape->members[i].name))
+            continue;
+        set_pointer(&faults[count], span_of(shape->members[i].name));
+        snprintf(faults[count++].message, sizeof(faults[0].message), "required");
+    }
+    return count;
+}
