@@ -12,6 +12,11 @@ static void echo(struct rig *rig, uint64_t connection, const char *text, size_t 
     assert_true(ws_server_send(rig->server, connection, text, len));
 }
 
+static void echo_if_open(struct rig *rig, uint64_t connection, const char *text, size_t len)
+{
+    ws_server_send(rig->server, connection, text, len);
+}
+
 static void open_echo(struct rig *rig)
 {
     rig_init(rig);
@@ -252,6 +257,24 @@ static void test_faulty_frames_close_with_their_code(void **state)
     expect_fault(3, true, "x", 1, 1002);            /* reserved opcode */
     expect_fault(0x41, true, "x", 1, 1002);         /* T9: compressed, not negotiated */
     expect_fault(0, true, "x", 1, 1002);            /* continues nothing */
+}
+
+/* RFC 6455 §5.4: no new message inside an unfinished one. */
+static void test_a_message_inside_a_message_is_1002(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct peer peer = charger(&rig);
+    peer_frame(&peer, 1, false, "aaaa", 4);
+    peer_text(&peer, "[2,\"1\",\"Heartbeat\",{}]");
+    peer_expect_close(&rig, &peer, 1002);
+    shutdown(peer.fd, SHUT_WR);
+    RIG_UNTIL(&rig, rig.closes == 1);
+    assert_int_equal(rig.messages, 0);
+    peer_close(&peer);
+    rig_clear(&rig);
 }
 
 static void test_utf8_cut_by_fragments_is_whole(void **state)
@@ -566,6 +589,33 @@ static void test_frames_behind_the_request_are_not_lost(void **state)
     rig_clear(&rig);
 }
 
+/* Deterministic noise behind the handshake: whatever lws makes of it, each connection ends once. */
+static void test_noise_ends_or_waits(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.on_message = echo_if_open;
+    rig_open(&rig);
+    uint64_t random = 0x9e3779b97f4a7c15u;
+    for (int round = 0; round < 500; round++) {
+        struct peer peer = charger(&rig);
+        unsigned char noise[200];
+        for (size_t i = 0; i < sizeof(noise); i++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            noise[i] = (unsigned char)random;
+        }
+        static const unsigned char starts[] = {0x81, 0x01, 0x80, 0x88, 0x89, 0x8a, 0xc1, 0x82};
+        noise[0] = starts[round % 8];
+        noise[1] = (unsigned char)(0x80 | (noise[1] & (round % 2 ? 0x7f : 0x0f)));
+        peer_write(&peer, noise, 1 + noise[2] % (sizeof(noise) - 1));
+        rig_turn(&rig, 3);
+        peer_close(&peer);
+    }
+    RIG_UNTIL(&rig, ws_server_count(rig.server) == 0);
+    rig_clear(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -579,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_one_byte_more_is_1009),
         cmocka_unit_test(test_too_long_by_fragments_is_1009),
         cmocka_unit_test(test_faulty_frames_close_with_their_code),
+        cmocka_unit_test(test_a_message_inside_a_message_is_1002),
         cmocka_unit_test(test_utf8_cut_by_fragments_is_whole),
         cmocka_unit_test(test_unmasked_frames_are_accepted),
         cmocka_unit_test(test_broken_json_is_no_fault_here),
@@ -592,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_a_stalled_reader_is_bounded_and_dropped),
         cmocka_unit_test(test_pausing_holds_what_comes),
         cmocka_unit_test(test_pausing_inside_message_keeps_the_rest),
+        cmocka_unit_test(test_noise_ends_or_waits),
         cmocka_unit_test(test_frames_behind_the_request_are_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

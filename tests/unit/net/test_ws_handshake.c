@@ -428,6 +428,25 @@ static void test_loopback_means_loopback(void **state)
     rig_clear(&rig);
 }
 
+static void test_ipv4_on_an_ipv6_listener(void **state)
+{
+    (void)state;
+    int six = socket(AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    bool available = six >= 0 && bind(six, (struct sockaddr *)&any, sizeof(any)) == 0;
+    if (six >= 0)
+        close(six);
+    if (!available)
+        skip();
+    struct rig rig;
+    rig_init(&rig);
+    rig.settings.address = "::";
+    rig_open(&rig);
+    expect_identity(&rig, "/ocpp/CP1", "CP1");
+    assert_string_equal(rig.peer_seen, "127.0.0.1"); /* not ::ffff:127.0.0.1 */
+    rig_clear(&rig);
+}
+
 static void test_a_taken_port_says_so(void **state)
 {
     (void)state;
@@ -461,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_mutated_heads),
         cmocka_unit_test(test_visitors_that_leave_at_any_point),
         cmocka_unit_test(test_loopback_means_loopback),
+        cmocka_unit_test(test_ipv4_on_an_ipv6_listener),
         cmocka_unit_test(test_a_taken_port_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
