@@ -273,9 +273,9 @@ static void find(struct call *call)
 static const struct transaction *repeat_without_time(struct call *call, const struct start *start,
                                                      const struct connector *at)
 {
-    const struct transaction *tx = at && start->when.parsed_ms == ABSENT
-                                       ? transaction_of(call->st, call->cp, at->transaction_id)
-                                       : NULL;
+    if (!at || start->when.parsed_ms != ABSENT || start->meter_start_wh == ABSENT)
+        return NULL;
+    const struct transaction *tx = transaction_of(call->st, call->cp, at->transaction_id);
     bool same = tx && text_is_ci(tx->id_tag, start->id_tag) &&
                 tx->meter_start_wh == start->meter_start_wh && (tx->flags & TX_SUSPECT_CLOCK);
     return same ? tx : NULL;

@@ -67,6 +67,7 @@ struct fake {
     struct lines rows;
     struct fake_start *starts;
     size_t start_count, start_room;
+    int64_t last_id;
     size_t batches;
     /* policies */
     struct script scripts[EVENT_KINDS];
@@ -189,7 +190,7 @@ static void commit_start(struct fake *f, struct batch *batch, struct record_star
         return;
     }
     f->starts = xgrow(f->starts, f->start_count, &f->start_room, sizeof(*f->starts));
-    row->out_id = (int64_t)f->start_count + 1;
+    row->out_id = ++f->last_id;
     f->starts[f->start_count++] = (struct fake_start){.id = row->out_id,
                                                       .cp = xstrdup(row->cp),
                                                       .id_tag = xstrdup(row->id_tag),
