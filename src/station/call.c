@@ -135,7 +135,7 @@ static void finish(struct call *call)
     if (call->on_sent)
         call->on_sent(call);
     call_free(call);
-    lane_done(lane);
+    lane_done(lane, ITEM_CALL);
 }
 
 static void send_answer(struct call *call)

@@ -78,7 +78,7 @@ void charge_point_remove(struct station *st, struct charge_point *cp)
         st->unregistered--;
     cp->deleted = true;
     lane_drop(cp->lane);
-    if (!cp->lane->active && !cp->lane->running)
+    if (!lane_is_active(cp->lane))
         charge_point_free(cp);
 }
 

@@ -22,7 +22,7 @@ static void closing_end(struct closing *closing, bool ok, const char *why)
     if (kept.done)
         kept.done(kept.ctx, ok, why);
     if (kept.lane)
-        lane_done(kept.lane);
+        lane_done(kept.lane, ITEM_OPERATOR);
 }
 
 static int64_t last_register(const struct transaction *tx)

@@ -92,8 +92,6 @@ static void receive_call(struct station *st, struct charge_point *cp, struct are
 {
     cp->calls_in++;
     st->counters.calls_in++;
-    if (text_is(frame->action, "BootNotification"))
-        command_boot_seen(cp->lane);
     call_receive(cp->lane, arena, frame, text);
 }
 

@@ -89,9 +89,6 @@ void transaction_drop(struct station *st, int64_t id);
 /* The open one with this id, if it is one of this charge point (Q8). */
 struct transaction *transaction_of(struct station *st, const struct charge_point *cp, int64_t id);
 bool transaction_is_of(const struct transaction *tx, const struct charge_point *cp);
-/* Newest open transaction of a connector, 0 if none. */
-int64_t transaction_on(struct station *st, const struct charge_point *cp, int64_t evse,
-                       int64_t connector);
 /* Writes its vars with the rows of this turn. */
 void transaction_vars_row(struct station *st, struct transaction *tx);
 void transactions_clear(struct station *st);

@@ -74,12 +74,12 @@ static void keep_boot_info(struct call *call)
 /* ---- the verdict ---- */
 
 /* Without a policy's word the registration speaks. `open` admits whom nobody judged; a policy that
- * failed is no opinion, so it admits nobody. */
+ * failed has no opinion that counts, so it admits nobody. */
 static enum registration default_verdict(const struct call *call, bool failed)
 {
     enum registration registration = call->cp->registration;
     bool open = call->st->settings.registration == ADMIT_OPEN && !failed;
-    return open && registration == REGISTRATION_PENDING ? REGISTRATION_ACCEPTED : registration;
+    return open && !call->cp->registered ? REGISTRATION_ACCEPTED : registration;
 }
 
 static int64_t clamp_interval(int64_t interval_s)
@@ -163,7 +163,8 @@ static void on_verdict(struct call *call, const struct verdict *verdict)
     boot->before = cp->registration;
     boot->registered_before = cp->registered;
     judge(call, boot, verdict);
-    bool changes = boot->registration != cp->registration;
+    bool judged = verdict->kind == VERDICT_GIVEN; /* "Pending" by a policy holds in `open` too */
+    bool changes = boot->registration != cp->registration || (judged && !cp->registered);
     if (!changes) {
         keep_unchanged(call, boot, verdict);
         answer(call, boot);

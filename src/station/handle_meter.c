@@ -7,14 +7,7 @@
 #include "station/attach.h"
 #include "station/meter_rows.h"
 
-struct meter {
-    struct meter_place place;
-    struct meter_frame frame;
-    struct meter_newest newest;
-    const struct json *list;
-};
-
-static void update_transaction(struct call *call, const struct meter *meter)
+static void update_transaction(struct call *call, const struct meter_list *meter)
 {
     struct transaction *tx = transaction_of(call->st, call->cp, meter->place.transaction_id);
     if (!tx)
@@ -43,7 +36,7 @@ static void stored(struct call *call, struct batch *batch)
 }
 
 /* V6: the flag is needed after a restart too. */
-static void store_session_flag(struct batch *batch, const struct meter *meter,
+static void store_session_flag(struct batch *batch, const struct meter_list *meter,
                                const struct transaction *tx)
 {
     if (!tx || !meter->frame.session_register || (tx->flags & TX_SESSION_REGISTER))
@@ -55,20 +48,21 @@ static void store_session_flag(struct batch *batch, const struct meter *meter,
                                          .set_flags = TX_SESSION_REGISTER};
 }
 
-static void store_in_transaction(struct call *call, struct meter *meter, struct transaction *tx)
+static void store_in_transaction(struct call *call, struct meter_list *meter,
+                                 struct transaction *tx)
 {
     struct batch *batch = call_batch(call);
     if (tx) {
         meter->place = (struct meter_place){tx->evse, tx->connector, tx->id};
         meter->frame = meter_frame_of(call, tx);
     }
-    meter_rows(call, batch, meter->list, &meter->place, &meter->frame, &meter->newest);
+    meter_rows(call, batch, meter);
     store_session_flag(batch, meter, tx);
     call_store(call, stored);
 }
 
 /* X8: it belongs to a start that was never answered. */
-static void store_attached(struct call *call, struct meter *meter)
+static void store_attached(struct call *call, struct meter_list *meter)
 {
     struct transaction *tx =
         attach_by_connector(call->st, call->cp, meter->place.evse, meter->place.connector);
@@ -86,16 +80,16 @@ static void store_attached(struct call *call, struct meter *meter)
 void handle_meter_values(struct call *call)
 {
     const struct json *payload = call->frame.payload;
-    struct meter *meter = ARENA_NEW(&call->arena, struct meter);
+    struct meter_list *meter = ARENA_NEW(&call->arena, struct meter_list);
     int64_t id = 0;
     call->work = meter;
     json_int(json_get(payload, "connectorId"), &meter->place.evse);
     json_int(json_get(payload, "transactionId"), &id);
     meter->place.connector = connector_number(meter->place.evse);
-    meter->list = json_get(payload, "meterValue");
+    meter->values = json_get(payload, "meterValue");
     meter->frame = meter_frame_of(call, NULL);
     if (!call->transaction_id_given) { /* V4: clock-aligned, triggered, before a start */
-        meter_rows(call, NULL, meter->list, &meter->place, &meter->frame, NULL);
+        meter_rows(call, NULL, meter);
         call_answer(call, NULL);
     } else if (!transaction_id_is_ours(id)) {
         store_attached(call, meter);

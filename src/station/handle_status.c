@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "station/moment.h"
 
+enum { AHEAD_MS = 5 * 60 * 1000 };
+
 struct status {
     int64_t evse, connector;
     const char *status, *error_code, *info, *vendor_id, *vendor_error_code;
@@ -29,9 +31,9 @@ static struct status status_read(struct call *call)
         status.error_code = "NoError";
     json_int(json_get(call->frame.payload, "connectorId"), &status.evse);
     status.connector = connector_number(status.evse);
+    /* Q25: a clock that runs ahead must not make what comes after it was set look old. */
     wall_t at = moment_read(call, json_gets(call->frame.payload, "timestamp")).at_ms;
-    /* A clock that runs ahead must not make what comes after it was set look old. */
-    status.at = at < call->received_ms ? at : call->received_ms;
+    status.at = at < call->received_ms + AHEAD_MS ? at : call->received_ms;
     return status;
 }
 

@@ -193,9 +193,10 @@ static void store_open(struct call *call, struct stop *stop)
     struct batch *batch = call_batch(call);
     if (tx) {
         measure(stop, tx);
-        struct meter_place place = {tx->evse, tx->connector, tx->id};
-        struct meter_frame frame = meter_frame_of(call, tx);
-        meter_rows(call, batch, stop->data, &place, &frame, NULL); /* X13 */
+        struct meter_list list = {.values = stop->data,
+                                  .place = {tx->evse, tx->connector, tx->id},
+                                  .frame = meter_frame_of(call, tx)};
+        meter_rows(call, batch, &list); /* X13 */
         struct connector *at = station_connector(call->cp, tx->evse, tx->connector);
         if (at && stop->meter_stop_wh != ABSENT && !(stop->flags & TX_SUSPECT_METER)) {
             at->last_meter_stop_wh = stop->meter_stop_wh; /* X12 */
@@ -288,9 +289,10 @@ static void late_values_stored(struct call *call, struct batch *batch)
 static void store_late_values(struct call *call, struct stop *stop, const struct record_stop *row)
 {
     struct batch *batch = call_batch(call);
-    struct meter_place place = {row->out_evse, row->out_connector, stop->id};
-    struct meter_frame frame = meter_frame_of(call, NULL);
-    meter_rows(call, batch, stop->data, &place, &frame, NULL);
+    struct meter_list list = {.values = stop->data,
+                              .place = {row->out_evse, row->out_connector, stop->id},
+                              .frame = meter_frame_of(call, NULL)};
+    meter_rows(call, batch, &list);
     if (batch->first)
         call_store(call, late_values_stored);
     else

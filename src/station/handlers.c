@@ -107,10 +107,22 @@ static bool is_repeat(struct call *call)
     return false;
 }
 
+/* Registration "open": whoever was never judged is accepted, boot or no boot (Q12). */
+static void admit_openly(struct call *call)
+{
+    struct charge_point *cp = call->cp;
+    if (cp->registered || cp->deleted || call->st->settings.registration != ADMIT_OPEN ||
+        text_is(call->frame.action, "BootNotification"))
+        return;
+    charge_point_register(call->st, cp, REGISTRATION_ACCEPTED);
+    station_row_charge_point(call->st, cp);
+}
+
 /* B3, B4: who is not accepted may introduce himself, and send what we asked for. */
-static bool is_allowed(const struct call *call)
+static bool is_allowed(struct call *call)
 {
     const struct charge_point *cp = call->cp;
+    admit_openly(call);
     if (cp->registration == REGISTRATION_ACCEPTED ||
         text_is(call->frame.action, "BootNotification"))
         return true;
@@ -146,15 +158,22 @@ static void note_deviations(struct call *call, const struct payload_report *repo
     call->st->counters.deviations += report->count;
 }
 
-/* R13. Transaction messages are never refused for their content, strict or not (X1, X7, V4). */
+/* Strict stations are told every fault; but what belongs to a transaction is never refused for its
+ * content (X1, X7, V4). */
+static bool is_strict(const struct call *call)
+{
+    bool loose_values = text_is(call->action->name, "MeterValues") && !call->transaction_id_given;
+    return call->cp->options.strict && (!call->action->transactional || loose_values);
+}
+
+/* R13 */
 static bool read_payload(struct call *call)
 {
     struct payload_report *report = &call->st->report;
     if (call->action->transactional)
         look_before_repair(call);
-    bool strict = call->cp->options.strict && !call->action->transactional;
-    enum ocpp_error error =
-        payload_read(call->action->request, &call->arena, call->frame.payload, strict, report);
+    enum ocpp_error error = payload_read(call->action->request, &call->arena, call->frame.payload,
+                                         is_strict(call), report);
     if (report->count > 0)
         note_deviations(call, report);
     if (error == OCPP_OK)
@@ -179,6 +198,15 @@ static void boot_sent(struct call *call)
         command_boot_answered(call->lane, !call->refused);
 }
 
+/* B9: while it is being handled nothing is sent. Not from its arrival on: it may stand behind a
+ * handler that waits for a command, and that must go out in the end. */
+static void boot_begins(struct call *call)
+{
+    call->on_sent = boot_sent;
+    if (call->connection == call->cp->connection)
+        command_boot_seen(call->lane);
+}
+
 static void answer_broken(struct call *call)
 {
     if (call->frame.action)
@@ -196,7 +224,7 @@ void call_dispatch(struct call *call)
 {
     const char *name = call->frame.action;
     if (text_is(name, "BootNotification"))
-        call->on_sent = boot_sent;
+        boot_begins(call);
     if (call->frame.kind == FRAME_BAD) {
         answer_broken(call);
         return;

@@ -1,6 +1,6 @@
-/* The queue of a lane: see lane.h.
+/* The tracks of a lane: see lane.h.
  *
- * lane_run() is the only place that starts items. It loops instead of recursing: an item may end
+ * track_run() is the only place that starts items. It loops instead of recursing: an item may end
  * before its start() returns (policies and a failing store call back at once), and 1,000 pipelined
  * CALLs must not become 1,000 stack frames. Deleting a charge point is finished here too. */
 #include "station/lane.h"
@@ -48,72 +48,93 @@ static struct lane_item *queue_pop(struct lane_queue *queue)
 
 static void pause_or_resume(struct lane *lane)
 {
-    bool full = lane->calls > LANE_CALLS_MAX || lane->bytes > LANE_BYTES_MAX;
-    bool half = lane->calls <= LANE_CALLS_MAX / 2 && lane->bytes <= LANE_BYTES_MAX / 2;
+    size_t calls = lane->waiting_calls;
+    size_t bytes = lane->waiting_bytes;
+    bool full = calls > LANE_CALLS_MAX || bytes > LANE_BYTES_MAX;
+    bool half = calls <= LANE_CALLS_MAX / 2 && bytes <= LANE_BYTES_MAX / 2;
     if (lane->cp->connection == 0 || (lane->paused ? !half : !full))
         return;
     lane->paused = !lane->paused;
     lane->st->ports.pause(lane->st->ports.ctx, lane->cp->connection, lane->paused);
 }
 
+static struct lane_track *track_of(struct lane *lane, enum item_kind kind)
+{
+    return kind == ITEM_OUTSIDE ? &lane->outside : &lane->calls;
+}
+
 static void count_out(struct lane *lane, const struct lane_item *item)
 {
-    lane->bytes -= item->bytes;
+    lane->waiting_bytes -= item->bytes;
     if (item->kind == ITEM_CALL)
-        lane->calls--;
+        lane->waiting_calls--;
     if (item->kind == ITEM_OUTSIDE)
-        lane->outside--;
+        lane->waiting_outside--;
 }
 
-static struct lane_item *next_item(struct lane *lane)
+static struct lane_item *next_item(struct lane_track *track)
 {
-    struct lane_item *item = queue_pop(&lane->after);
-    return item ? item : queue_pop(&lane->queue);
+    struct lane_item *item = queue_pop(&track->after);
+    return item ? item : queue_pop(&track->queue);
 }
 
-static void lane_run(struct lane *lane)
+bool lane_is_active(const struct lane *lane)
 {
-    if (lane->running)
+    return lane->calls.active || lane->outside.active || lane->calls.running ||
+           lane->outside.running;
+}
+
+static void track_run(struct lane *lane, struct lane_track *track)
+{
+    if (track->running)
         return;
-    lane->running = true;
+    track->running = true;
     struct lane_item *item;
-    while (!lane->active && (item = next_item(lane)) != NULL) {
-        lane->active = item;
+    while (!track->active && (item = next_item(track)) != NULL) {
+        track->active = item;
         count_out(lane, item);
         pause_or_resume(lane);
         item->start(lane, item);
     }
-    lane->running = false;
-    if (!lane->active && lane->cp->deleted)
+    track->running = false;
+    if (lane->cp->deleted && !lane_is_active(lane))
         charge_point_free(lane->cp);
 }
 
 void lane_push(struct lane *lane, struct lane_item *item)
 {
+    struct lane_track *track = track_of(lane, item->kind);
     lane->st->items++;
-    lane->bytes += item->bytes;
+    lane->waiting_bytes += item->bytes;
     if (item->kind == ITEM_CALL)
-        lane->calls++;
+        lane->waiting_calls++;
     if (item->kind == ITEM_OUTSIDE)
-        lane->outside++;
-    queue_push(item->kind == ITEM_AFTER ? &lane->after : &lane->queue, item);
+        lane->waiting_outside++;
+    queue_push(item->kind == ITEM_AFTER ? &track->after : &track->queue, item);
     pause_or_resume(lane);
-    lane_run(lane);
+    track_run(lane, track);
 }
 
-void lane_done(struct lane *lane)
+void lane_done(struct lane *lane, enum item_kind kind)
 {
-    lane->active = NULL;
+    struct lane_track *track = track_of(lane, kind);
+    track->active = NULL;
     lane->st->items--;
-    lane_run(lane);
+    track_run(lane, track);
 }
 
-void lane_drop(struct lane *lane)
+static void track_drop(struct lane *lane, struct lane_track *track)
 {
     struct lane_item *item;
-    while ((item = next_item(lane)) != NULL) {
+    while ((item = next_item(track)) != NULL) {
         count_out(lane, item);
         lane->st->items--;
         item->drop(item);
     }
+}
+
+void lane_drop(struct lane *lane)
+{
+    track_drop(lane, &lane->calls);
+    track_drop(lane, &lane->outside);
 }

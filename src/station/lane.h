@@ -1,13 +1,14 @@
-/* A lane: all that is private about one charge point, first of all its queue.
+/* A lane: all that is private about one charge point, first of all its two tracks.
  *
- * CALLs and events of a charge point are items of one FIFO and run one at a time (R2, Q9); what
- * follows from a CALL (on.start …) runs right behind it, before the next CALL. An item ends by
- * lane_done(), at once or after policies and the store answered; then the next one starts. The
- * active item, the lane and the charge point stay where they are until then, even if the socket or
- * the registration is gone meanwhile: callbacks of the active item may use them, nobody else may
- * keep them. Bounded: beyond LANE_CALLS_MAX CALLs or LANE_BYTES_MAX bytes the socket is paused
- * until half of it is left; nothing that was received is ever dropped, but by deleting the station.
- */
+ * CALLs run on one track, one at a time, in order of arrival (R2, Q9); what follows from a CALL
+ * (on.start …) runs right behind it, before the next CALL. on.online and on.offline run on a track
+ * of their own: a handler may wait there for a command, which waits for the boot to be answered
+ * (B9), which is a CALL. An item ends by lane_done(), at once or after policies and the store
+ * answered; then the next one starts. Active items, the lane and the charge point stay where they
+ * are until then, even if the socket or the registration is gone meanwhile: callbacks of an active
+ * item may use them, nobody else may keep them. Bounded: beyond LANE_CALLS_MAX CALLs or
+ * LANE_BYTES_MAX bytes the socket is paused until half of it is left; nothing that was received is
+ * ever dropped, but by deleting the station. */
 #ifndef STATION_LANE_H
 #define STATION_LANE_H
 
@@ -29,26 +30,30 @@ struct lane;
 
 struct lane_item {
     struct lane_item *next;
-    /* Runs it; ends in lane_done(lane), maybe before it returns. */
+    /* Runs it; ends in lane_done(), maybe before it returns. */
     void (*start)(struct lane *lane, struct lane_item *item);
     /* Frees it without running it. */
     void (*drop)(struct lane_item *item);
     size_t bytes;
-    enum { ITEM_CALL, ITEM_OUTSIDE, ITEM_OPERATOR, ITEM_AFTER } kind;
+    enum item_kind { ITEM_CALL, ITEM_AFTER, ITEM_OPERATOR, ITEM_OUTSIDE } kind;
 };
 
 struct lane_queue {
     struct lane_item *head, *tail;
 };
 
+struct lane_track {
+    struct lane_item *active;
+    struct lane_queue after; /* ITEM_AFTER: consequences of the last CALL */
+    struct lane_queue queue;
+    bool running; /* track_run is on the stack */
+};
+
 struct lane {
     struct station *st;
     struct charge_point *cp;
-    struct lane_item *active;
-    struct lane_queue after;      /* consequences of the last CALL */
-    struct lane_queue queue;      /* CALLs and outside events, in order */
-    size_t calls, bytes, outside; /* waiting */
-    bool running;                 /* lane_run is on the stack */
+    struct lane_track calls, outside;
+    size_t waiting_calls, waiting_bytes, waiting_outside;
     bool paused;
 
     /* Of the connection, from here on. */
@@ -74,8 +79,10 @@ struct lane *lane_new(struct station *st, struct charge_point *cp);
 void lane_free(struct lane *lane); /* nothing is active */
 
 void lane_push(struct lane *lane, struct lane_item *item_owned); /* by its kind; then runs */
-/* The active item has ended; the caller must not touch the lane any more. */
-void lane_done(struct lane *lane);
+/* The active item of that kind has ended; the caller must not touch the lane any more. */
+void lane_done(struct lane *lane, enum item_kind kind);
+/* Something is under way: the lane and its charge point must stay. */
+bool lane_is_active(const struct lane *lane);
 /* Drops all that waits: the station was deleted. */
 void lane_drop(struct lane *lane);
 

@@ -28,8 +28,9 @@ static void on_event_done(void *ctx, const struct verdict *verdict)
     (void)verdict; /* failures were counted and logged by the policies */
     struct event_item *item = ctx;
     struct lane *lane = item->lane;
+    enum item_kind kind = item->item.kind;
     item_free(item);
-    lane_done(lane);
+    lane_done(lane, kind);
 }
 
 static void event_start(struct lane *lane, struct lane_item *base)
@@ -71,7 +72,7 @@ void lane_event(struct lane *lane, const struct event *event, bool drop_transact
             transaction_drop(st, event->transaction_id);
         return;
     }
-    if (outside && lane->outside >= LANE_OUTSIDE_MAX) {
+    if (outside && lane->waiting_outside >= LANE_OUTSIDE_MAX) {
         st->counters.events_dropped[event->kind]++;
         LOG(LOG_WARN, "event dropped: too many wait", L_STR("cp", lane->cp->id),
             L_STR("event", event->kind == EVENT_ONLINE ? "online" : "offline"));

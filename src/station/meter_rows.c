@@ -60,19 +60,19 @@ static void add_row(struct call *call, struct batch *batch, const struct meter_p
     };
 }
 
-void meter_rows(struct call *call, struct batch *batch, const struct json *list,
-                const struct meter_place *place, struct meter_frame *frame,
-                struct meter_newest *newest)
+void meter_rows(struct call *call, struct batch *batch, struct meter_list *list)
 {
-    for (const struct json *item = list ? list->child : NULL; item; item = item->next) {
+    struct meter_newest *newest = &list->newest;
+    const struct json *item = list->values ? list->values->child : NULL;
+    for (; item; item = item->next) {
         struct meter_reading reading;
         meter_normalise(&call->arena, item, &reading);
         if (reading.sample_count == 0)
             continue;
         struct moment when = moment_read(call, json_gets(item, "timestamp"));
-        meter_judge(frame, when.at_ms, &reading);
-        add_row(call, batch, place, when.at_ms, &reading);
-        if (newest && (!newest->any || when.at_ms >= newest->at))
+        meter_judge(&list->frame, when.at_ms, &reading);
+        add_row(call, batch, &list->place, when.at_ms, &reading);
+        if (!newest->any || when.at_ms >= newest->at)
             *newest = (struct meter_newest){true, when.at_ms, reading};
     }
 }

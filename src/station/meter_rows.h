@@ -16,13 +16,18 @@ struct meter_newest { /* the newest meterValue of the list */
     struct meter_reading reading;
 };
 
+struct meter_list {
+    const struct json *values; /* meterValue or transactionData, may be NULL */
+    struct meter_place place;
+    struct meter_frame frame; /* moves on with each value */
+    struct meter_newest newest;
+};
+
 /* The frame to judge values of a transaction in; of none if `tx` is NULL. */
 struct meter_frame meter_frame_of(const struct call *call, const struct transaction *tx);
-/* One row for each meterValue of `list` that has samples, in `batch`, or with the rows of this turn
- * if that is NULL. `frame` moves on; `newest` may be NULL. */
-void meter_rows(struct call *call, struct batch *batch, const struct json *list,
-                const struct meter_place *place, struct meter_frame *frame,
-                struct meter_newest *newest);
+/* One row for each meterValue that has samples, in `batch`, or with the rows of this turn if that
+ * is NULL. */
+void meter_rows(struct call *call, struct batch *batch, struct meter_list *list);
 /* The data of EVENT_METER (event.h), in the call's arena. */
 struct json *meter_event_data(struct call *call, const struct meter_newest *newest);
 

@@ -114,18 +114,6 @@ struct transaction *transaction_of(struct station *st, const struct charge_point
     return tx && !tx->stopped && transaction_is_of(tx, cp) ? tx : NULL;
 }
 
-int64_t transaction_on(struct station *st, const struct charge_point *cp, int64_t evse,
-                       int64_t connector)
-{
-    for (size_t i = st->transaction_count; i > 0; i--) {
-        const struct transaction *tx = st->transactions[i - 1];
-        if (tx->evse == evse && tx->connector == connector && !tx->stopped &&
-            !(tx->flags & TX_STALE) && transaction_is_of(tx, cp))
-            return tx->id;
-    }
-    return 0;
-}
-
 int64_t transaction_energy_wh(const struct transaction *tx)
 {
     if (tx->energy_wh != ABSENT)

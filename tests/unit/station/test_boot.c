@@ -63,6 +63,39 @@ static void open_registration_accepts_and_stores_before_the_answer(void **state)
     fake_free(f);
 }
 
+static void q12_open_registration_needs_no_boot(void **state)
+{
+    (void)state;
+    struct fake *f = fake_in(ADMIT_OPEN);
+    up(f, "NEW", 1);
+    say(f, "NEW", "[2,\"1\",\"Heartbeat\",{}]");
+    EXPECT_SENT(f, "1 [3,\"1\",{\"currentTime\":\"" NOW_TEXT "\"}]");
+    EXPECT_ROWS(f, 1, "CHARGE_POINT id=NEW registration=accepted");
+    fake_free(f);
+}
+
+static void but_what_was_judged_pending_stays_pending(void **state)
+{
+    (void)state;
+    struct fake *f = fake_in(ADMIT_OPEN);
+    policy_says(f, EVENT_BOOT, "Pending", NULL);
+    up(f, "NEW", 1);
+    say(f, "NEW", BOOT("1"));
+    assert_non_null(strstr(next_sent(f), "\"Pending\""));
+    say(f, "NEW", "[2,\"2\",\"Heartbeat\",{}]");
+    assert_non_null(strstr(next_sent(f), "SecurityError"));
+    f->scripts[EVENT_BOOT].listens = false;
+    say(f, "NEW", BOOT("3"));
+    assert_non_null(strstr(next_sent(f), "\"Pending\""));
+    const struct charge_point_change change = {.registration = "pending",
+                                               .security_profile = ABSENT};
+    assert_true(station_register(f->st, "PUT", &change, NULL, NULL, NULL));
+    up(f, "PUT", 2);
+    say(f, "PUT", BOOT("1"));
+    assert_non_null(strstr(next_sent(f), "\"Pending\""));
+    fake_free(f);
+}
+
 static void a_registration_that_cannot_be_stored_is_taken_back(void **state)
 {
     (void)state;
@@ -278,6 +311,8 @@ int main(void)
         cmocka_unit_test(b1_b2_accepted_gets_the_heartbeat_interval),
         cmocka_unit_test(b1_pending_gets_the_least_wait),
         cmocka_unit_test(open_registration_accepts_and_stores_before_the_answer),
+        cmocka_unit_test(q12_open_registration_needs_no_boot),
+        cmocka_unit_test(but_what_was_judged_pending_stays_pending),
         cmocka_unit_test(a_registration_that_cannot_be_stored_is_taken_back),
         cmocka_unit_test(a_policy_may_override_the_verdict_and_the_interval),
         cmocka_unit_test(a_failing_policy_neither_opens_nor_closes_the_gate),

@@ -303,6 +303,11 @@ static void r13_strict_is_a_switch_of_the_station(void **state)
     /* X1: never a transaction message. */
     say(f, "CP1", "[2,\"2\",\"StartTransaction\",{\"connectorId\":\"1\"}]");
     EXPECT_SENT(f, "1 [3,\"2\",{\"idTagInfo\":{\"status\":\"Accepted\"},\"transactionId\":1}]");
+    say(f, "CP1", "[2,\"3\",\"MeterValues\",{\"connectorId\":1,\"meterValue\":[]}]");
+    assert_non_null(strstr(next_sent(f), "1 [4,\"3\",\"OccurenceConstraintViolation\","));
+    say(f, "CP1",
+        "[2,\"4\",\"MeterValues\",{\"connectorId\":1,\"transactionId\":1,\"meterValue\":[]}]");
+    EXPECT_SENT(f, "1 [3,\"4\",{}]");
     fake_free(f);
 }
 

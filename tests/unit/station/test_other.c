@@ -134,19 +134,64 @@ static void at_most_four_outside_events_wait(void **state)
     struct fake *f = fake_with_cp1();
     policy_hears(f, EVENT_ONLINE);
     policy_hears(f, EVENT_OFFLINE);
-    f->scripts[EVENT_AUTHORIZE].later = true;
-    say(f, "CP1", "[2,\"1\",\"Authorize\",{\"idTag\":\"A\"}]");
+    f->scripts[EVENT_OFFLINE].later = true;
     uint64_t connection = 1;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++) { /* one runs, four wait */
         down(f, "CP1", connection);
         up(f, "CP1", ++connection);
     }
     assert_int_equal(station_counters(f->st)->events_dropped[EVENT_ONLINE], 1);
-    assert_int_equal(station_counters(f->st)->events_dropped[EVENT_OFFLINE], 1);
+    assert_int_equal(station_counters(f->st)->events_dropped[EVENT_OFFLINE], 0);
+    EXPECT_EVENTS(f, 1, "offline");
     EXPECT_EVENTS(f, 0, "online");
-    policy_answer(f, &(struct script){.kind = VERDICT_GIVEN, .word = "Accepted"});
+    while (f->waiting_count > 0)
+        policy_answer(f, &(struct script){0});
     EXPECT_EVENTS(f, 2, "online");
-    EXPECT_EVENTS(f, 2, "offline");
+    EXPECT_EVENTS(f, 3, "offline");
+    fake_free(f);
+}
+
+static void on_online_holds_up_no_call(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    down(f, "CP1", 1);
+    policy_hears(f, EVENT_ONLINE);
+    f->scripts[EVENT_ONLINE].later = true;
+    up(f, "CP1", 2);
+    /* The handler waits for a command, which waits for the boot (B9). */
+    station_call(f->st, "CP1", "ClearCache", "{}", 0, NULL, NULL);
+    EXPECT_NOTHING(f);
+    say(f, "CP1", "[2,\"1\",\"BootNotification\",{}]");
+    assert_non_null(strstr(next_sent(f), "\"Accepted\""));
+    assert_non_null(strstr(next_sent(f), "\"ClearCache\""));
+    assert_true(station_delete(f->st, "CP1", NULL, NULL, NULL)); /* while it still waits */
+    policy_answer(f, &(struct script){0});
+    fake_free(f);
+}
+
+static void call_in_on_status(struct fake *f, const struct event *event)
+{
+    if (event->kind == EVENT_STATUS)
+        station_call(f->st, "CP1", "ClearCache", "{}", 0, NULL, NULL);
+}
+
+static void b9_a_boot_behind_a_handler_that_waits_for_a_command(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    up(f, "CP1", 2);
+    policy_hears(f, EVENT_STATUS);
+    f->scripts[EVENT_STATUS].later = true;
+    f->on_event = call_in_on_status;
+    say(f, "CP1", "[2,\"1\",\"StatusNotification\",{\"connectorId\":1,\"status\":\"Available\"}]");
+    EXPECT_SENT(f, "2 [3,\"1\",{}]");
+    say(f, "CP1", "[2,\"2\",\"BootNotification\",{}]");
+    pass(f, 10000); /* the wait is bounded, or both would wait for each other */
+    assert_non_null(strstr(next_sent(f), "\"ClearCache\""));
+    policy_answer(f, &(struct script){0});
+    assert_non_null(strstr(next_sent(f), "[3,\"2\",{\"status\":\"Accepted\""));
+    down(f, "CP1", 2);
     fake_free(f);
 }
 
@@ -235,6 +280,8 @@ int main(void)
         cmocka_unit_test(w1_w2_job_statuses_are_rows),
         cmocka_unit_test(w3_security_events_and_g9_csrs_are_kept),
         cmocka_unit_test(at_most_four_outside_events_wait),
+        cmocka_unit_test(on_online_holds_up_no_call),
+        cmocka_unit_test(b9_a_boot_behind_a_handler_that_waits_for_a_command),
         cmocka_unit_test(online_and_offline),
         cmocka_unit_test(on_online_may_delete_the_station),
         cmocka_unit_test(rows_without_a_promise_are_one_batch_a_turn),

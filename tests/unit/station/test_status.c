@@ -80,8 +80,12 @@ static void n2_the_newest_time_wins_within_tolerance(void **state)
     assert_string_equal(connector_of(f, 1, 1)->status, "Available");
     EXPECT_ROWS(f, 1, "STATUS status=Faulted");
     EXPECT_EVENTS(f, 3, "status");
+    notify(f, "6", STATE_AT("1", "Charging", "2025-07-14T05:20:38Z")); /* a little ahead of us */
+    notify(f, "7", STATE_AT("1", "Preparing", "2025-07-14T05:20:10Z"));
+    assert_string_equal(connector_of(f, 1, 1)->status, "Charging");
+    clock_advance(60000);
     notify(f, "5", "\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Reserved\"");
-    assert_int_equal(connector_of(f, 1, 1)->status_ms, TEST_NOW); /* no time: receipt */
+    assert_int_equal(connector_of(f, 1, 1)->status_ms, TEST_NOW + 60000); /* no time: receipt */
     fake_free(f);
 }
 
