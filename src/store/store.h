@@ -49,8 +49,8 @@ bool store_healthy(const struct store *store);
  * the cursor for the next page (or NULL), or NULL and why. */
 typedef void (*query_done)(void *ctx, const char *rows_json, const char *next_cursor,
                            const char *why);
-void store_query(struct store *store, const char *name, const struct json *params,
-                 query_done done, void *ctx);
+void store_query(struct store *store, const char *name, const struct json *params, query_done done,
+                 void *ctx);
 
 /* Deletes what is older than its retention, a bounded number of rows at a time, on the writer
  * thread. Called by a timer of main; `now` is the wall clock. */
@@ -62,8 +62,11 @@ struct api_key {
     wall_t created_ms;
 };
 bool store_keys(struct store *store, struct api_key **keys, size_t *count, struct reason *why);
-bool store_key_add(struct store *store, const struct api_key *key, struct reason *why);
-bool store_key_revoke(struct store *store, const char *name, struct reason *why);
+/* The same on a file, beside a running server. False: cannot open, or the name exists, or does not.
+ */
+bool keys_file_read(const char *path, struct api_key **keys, size_t *count, struct reason *why);
+bool keys_file_add(const char *path, const struct api_key *key, struct reason *why);
+bool keys_file_revoke(const char *path, const char *name, struct reason *why);
 void api_keys_free(struct api_key *keys, size_t count);
 
 #endif

@@ -1,0 +1,129 @@
+/* Starts and stops of transactions: repeats, stale ones, estimates (X3, X7, X9, X11, X15). */
+#include "store/apply.h"
+
+/* An absent value takes part in the repeat key as a number that no charger sends. */
+enum { KEY_ABSENT = -1 };
+
+static int64_t key_value(int64_t value)
+{
+    return value == ABSENT ? KEY_ABSENT : value;
+}
+
+/* B11: a clock that is not set says nothing about order. */
+static int64_t order_of(const struct record_start *r)
+{
+    return r->start_ms == ABSENT || r->flags & TX_SUSPECT_CLOCK ? r->received_ms : r->start_ms;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+/* X3: fills the out fields from the first one, if there is one. */
+static void find_first(struct applier *a, struct record_start *r, struct arena *arena)
+{
+    sqlite3_stmt *row =
+        sql_bind(a->sql, SQL_FIND_START, "tiitii", r->cp, r->evse, r->connector,
+                 or_empty(r->id_tag), key_value(r->start_ms), key_value(r->meter_start_wh));
+    if (!sql_row(a->sql, row))
+        return;
+    r->out_repeat = true;
+    r->out_id = sql_int(row, 0);
+    r->out_verdict = arena_strdup(arena, sql_text(row, 1));
+    r->out_parent_id_tag = arena_strdup(arena, sql_text(row, 2));
+    r->out_expiry = arena_strdup(arena, sql_text(row, 3));
+    sql_done(a->sql, row);
+}
+
+void apply_start_find(struct applier *a, struct record *record, struct arena *arena)
+{
+    find_first(a, &record->start, arena);
+}
+
+void apply_start(struct applier *a, struct record *record, struct arena *arena)
+{
+    struct record_start *r = &record->start;
+    sqlite3_stmt *row =
+        sql_bind(a->sql, SQL_ADD_START, "tiitiiittotiotottii", r->cp, r->evse, r->connector,
+                 or_empty(r->id_tag), key_value(r->start_ms), key_value(r->meter_start_wh),
+                 order_of(r), r->station_id, r->parent_id_tag, r->start_ms, r->start_text,
+                 r->received_ms, r->meter_start_wh, r->meter_start_text, r->reservation_id,
+                 r->verdict, r->expiry, r->flags, r->generation);
+    if (!sql_row(a->sql, row)) {
+        if (sql_ok(a->sql))
+            find_first(a, r, arena);
+        return;
+    }
+    r->out_repeat = false;
+    r->out_id = sql_int(row, 0);
+    r->out_verdict = r->verdict;
+    r->out_parent_id_tag = r->parent_id_tag;
+    r->out_expiry = r->expiry;
+    sql_done(a->sql, row);
+    sql_done(a->sql, sql_bind(a->sql, SQL_MARK_STALE, "itiii", (int64_t)TX_STALE, r->cp, r->evse,
+                              r->connector, r->out_id));
+}
+
+static bool stopped_now(struct applier *a, sqlite3_stmt *row, struct record_stop *r)
+{
+    if (!sql_row(a->sql, row))
+        return false;
+    r->out_evse = sql_int(row, 0);
+    r->out_connector = sql_int(row, 1);
+    sql_done(a->sql, row);
+    return true;
+}
+
+static bool stop_open(struct applier *a, struct record_stop *r)
+{
+    return stopped_now(a,
+                       sql_bind(a->sql, SQL_STOP_OPEN, "totiottoitit", r->id_tag, r->stop_ms,
+                                r->stop_text, r->received_ms, r->meter_stop_wh, r->meter_stop_text,
+                                r->reason, r->energy_wh, r->set_flags, r->vars, r->id, r->cp),
+                       r);
+}
+
+static bool stop_estimated(struct applier *a, struct record_stop *r)
+{
+    return stopped_now(a,
+                       sql_bind(a->sql, SQL_STOP_ESTIMATED, "totiottiiiit", r->id_tag, r->stop_ms,
+                                r->stop_text, r->received_ms, r->meter_stop_wh, r->meter_stop_text,
+                                r->reason, (int64_t)TX_ESTIMATED, r->set_flags,
+                                (int64_t)TX_SUSPECT_METER, r->id, r->cp),
+                       r);
+}
+
+/* X9: it was stopped already; does this one tell the same? */
+static enum stop_outcome stop_repeated(struct applier *a, struct record_stop *r)
+{
+    sqlite3_stmt *row = sql_bind(a->sql, SQL_GET_STOPPED, "it", r->id, r->cp);
+    if (!sql_row(a->sql, row))
+        return STOP_UNKNOWN;
+    r->out_evse = sql_int(row, 0);
+    r->out_connector = sql_int(row, 1);
+    r->out_differs = sql_int(row, 2) != r->stop_ms || sql_int(row, 3) != r->meter_stop_wh ||
+                     !text_is(sql_text(row, 4), r->reason);
+    sql_done(a->sql, row);
+    return STOP_REPEAT;
+}
+
+void apply_stop(struct applier *a, struct record *record, struct arena *arena)
+{
+    (void)arena;
+    struct record_stop *r = &record->stop;
+    if (stop_open(a, r))
+        r->out_outcome = STOP_DONE;
+    else if (stop_estimated(a, r))
+        r->out_outcome = STOP_REPLACED_ESTIMATE;
+    else
+        r->out_outcome = stop_repeated(a, r);
+}
+
+void apply_transaction_vars(struct applier *a, struct record *record, struct arena *arena)
+{
+    (void)arena;
+    const struct record_transaction_vars *r = &record->transaction_vars;
+    sql_done(a->sql,
+             sql_bind(a->sql, SQL_PUT_TRANSACTION_VARS, "tii", r->vars, r->set_flags, r->id));
+}

@@ -1,0 +1,85 @@
+/* One SQLite connection with its prepared statements, and short ways to bind, step and read.
+ *
+ * Every statement of the store is one row of `sql_texts` (sql_texts.c), prepared on first use and
+ * kept. Errors are sticky within a unit of work: after a failed step the rest does nothing, and
+ * whoever opened the unit asks sql_ok() at its end. Owned by one thread. Private to store/. */
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+
+#include <sqlite3.h>
+
+#include "base/reason.h"
+#include "base/strbuf.h"
+#include "station/record.h"
+
+enum sql_id {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_RELEASE,
+    SQL_BACK_TO_SAVEPOINT,
+    SQL_PUT_CHARGE_POINT,
+    SQL_DELETE_CHARGE_POINT,
+    SQL_DELETE_CONNECTORS,
+    SQL_PUT_CONNECTOR,
+    SQL_FIND_START,
+    SQL_ADD_START,
+    SQL_MARK_STALE,
+    SQL_STOP_OPEN,
+    SQL_STOP_ESTIMATED,
+    SQL_GET_STOPPED,
+    SQL_PUT_TRANSACTION_VARS,
+    SQL_OWNS_TRANSACTION,
+    SQL_FIND_KIND,
+    SQL_ADD_KIND,
+    SQL_FIND_METER_VALUE,
+    SQL_ADD_METER_VALUE,
+    SQL_ADD_STATUS,
+    SQL_ADD_MESSAGE,
+    SQL_ADD_DECISION,
+    SQL_ADD_SECURITY_EVENT,
+    SQL_ADD_JOB_STATUS,
+    SQL_PUT_ID_TAG,
+    SQL_DELETE_ID_TAG,
+    SQL_PUT_KV,
+    SQL_DELETE_KV,
+    SQL_ADD_ORPHAN,
+    SQL_ADD_EVENT,
+    SQL_COUNT
+};
+
+extern const char *const sql_texts[SQL_COUNT];
+
+struct sql {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT];
+    bool failed; /* sticky; see above */
+    char error[256];
+    int64_t fail_at; /* tests: the step that fails, counted down; 0 = none */
+};
+
+/* Opens with the pragmas of a writer (WAL, FULL) or a reader. */
+bool sql_open(struct sql *sql, const char *path, bool writer, struct reason *why);
+void sql_close(struct sql *sql);
+
+bool sql_ok(const struct sql *sql);
+void sql_reset_error(struct sql *sql);
+void sql_fail(struct sql *sql); /* notes the connection's last error */
+/* Several statements separated by semicolons, without parameters. */
+bool sql_script(struct sql *sql, const char *text, struct reason *why);
+
+/* Binds by `types`, one letter a parameter: t const char * (NULL allowed), i int64_t, o int64_t
+ * where ABSENT becomes NULL. Returns the statement, ready to step. */
+sqlite3_stmt *sql_bind(struct sql *sql, enum sql_id id, const char *types, ...);
+void sql_bind_values(sqlite3_stmt *statement, const char *types, va_list args);
+/* One step: true while there is a row. */
+bool sql_row(struct sql *sql, sqlite3_stmt *statement);
+/* Steps to the end; returns the number of changed rows (0 after an error). */
+int sql_done(struct sql *sql, sqlite3_stmt *statement);
+
+int64_t sql_int(sqlite3_stmt *statement, int column); /* NULL gives ABSENT */
+const char *sql_text(sqlite3_stmt *statement,
+                     int column); /* NULL gives NULL; until the next step */
+
+#endif

@@ -1,0 +1,194 @@
+/* The writer thread: takes the whole queue, one commit, hands the list back. See store.h.
+ *
+ * Everything queued since the last commit goes into one transaction; each batch has a savepoint, so
+ * one that fails is undone alone. Only a commit that fails takes the whole group with it. Between
+ * two groups the thread may take one bounded step of retention, so that no batch waits long for it.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/parts.h"
+
+/* ---- on the loop thread ---- */
+
+void writer_hand_back(struct store *store, struct batch *batch)
+{
+    struct batch *next;
+    for (; batch; batch = next) {
+        next = batch->next;
+        batch->next = NULL;
+        store->batches_out--;
+        if (batch->done)
+            batch->done(batch->ctx, batch);
+        else
+            batch_free(batch);
+    }
+}
+
+static size_t bytes_of(const struct batch *batch)
+{
+    return batch->arena.used + sizeof(*batch);
+}
+
+void writer_submit(struct store *store, struct batch *batch)
+{
+    struct writer *writer = &store->writer;
+    store->batches_out++;
+    batch->next = NULL;
+    batch->failed = false;
+    pthread_mutex_lock(&writer->lock);
+    bool refused = store->closing || writer->queued_bytes + bytes_of(batch) > STORE_QUEUE_MAX;
+    if (!refused) {
+        *writer->end = batch;
+        writer->end = &batch->next;
+        writer->queued_bytes += bytes_of(batch);
+        pthread_cond_signal(&writer->wanted);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    if (refused) {
+        batch->failed = true;
+        writer_hand_back(store, batch);
+    }
+}
+
+void writer_retain(struct store *store, wall_t now)
+{
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->lock);
+    writer->retain = true;
+    writer->retain_now = now;
+    pthread_cond_signal(&writer->wanted);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* ---- on the writer thread ---- */
+
+static void run_simple(struct writer *writer, enum sql_id id)
+{
+    sql_done(&writer->sql, sql_bind(&writer->sql, id, ""));
+}
+
+/* One batch within the open transaction; its failure is its own. */
+static void write_batch(struct writer *writer, struct batch *batch)
+{
+    run_simple(writer, SQL_SAVEPOINT);
+    apply_batch(&writer->applier, batch);
+    if (sql_ok(&writer->sql)) {
+        run_simple(writer, SQL_RELEASE);
+        if (sql_ok(&writer->sql))
+            return;
+    }
+    batch->failed = true;
+    LOG(LOG_ERROR, "a batch was not stored", L_STR("reason", writer->sql.error));
+    sql_reset_error(&writer->sql);
+    applier_forget_kinds(&writer->applier);
+    run_simple(writer, SQL_BACK_TO_SAVEPOINT);
+    run_simple(writer, SQL_RELEASE);
+}
+
+static void fail_all(struct writer *writer, struct batch *batch)
+{
+    LOG(LOG_ERROR, "a commit failed", L_STR("reason", writer->sql.error));
+    sql_reset_error(&writer->sql);
+    applier_forget_kinds(&writer->applier);
+    if (!sqlite3_get_autocommit(writer->sql.db))
+        run_simple(writer, SQL_ROLLBACK);
+    sql_reset_error(&writer->sql);
+    for (; batch; batch = batch->next)
+        batch->failed = true;
+}
+
+static void write_group(struct store *store, struct batch *first)
+{
+    struct writer *writer = &store->writer;
+    sql_reset_error(&writer->sql);
+    run_simple(writer, SQL_BEGIN);
+    for (struct batch *batch = first; batch && sql_ok(&writer->sql); batch = batch->next)
+        write_batch(writer, batch);
+    if (sql_ok(&writer->sql))
+        run_simple(writer, SQL_COMMIT);
+    bool ok = sql_ok(&writer->sql);
+    if (!ok)
+        fail_all(writer, first);
+    atomic_store(&store->healthy, ok);
+}
+
+/* Waits for work; takes the queue (maybe empty: retention only). False: time to end. */
+static bool take_work(struct writer *writer, struct batch **first, bool *retain, wall_t *now)
+{
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->first && !writer->closing && !writer->retain)
+        pthread_cond_wait(&writer->wanted, &writer->lock);
+    *first = writer->first;
+    *retain = writer->retain && !writer->closing;
+    *now = writer->retain_now;
+    bool go_on = *first || !writer->closing;
+    writer->first = NULL;
+    writer->end = &writer->first;
+    writer->queued_bytes = 0;
+    pthread_mutex_unlock(&writer->lock);
+    return go_on;
+}
+
+static void step_retention(struct store *store, wall_t now)
+{
+    struct writer *writer = &store->writer;
+    bool more = retention_step(&writer->sql, &store->settings.retention, now);
+    if (!sql_ok(&writer->sql))
+        LOG(LOG_ERROR, "retention failed", L_STR("reason", writer->sql.error));
+    sql_reset_error(&writer->sql);
+    if (more)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->retain = false;
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static void *writer_main(void *arg)
+{
+    struct store *store = arg;
+    struct batch *first;
+    bool retain;
+    wall_t now;
+    while (take_work(&store->writer, &first, &retain, &now)) {
+        if (first) {
+            write_group(store, first);
+            outlet_put_batches(store->outlet, first);
+        }
+        if (retain)
+            step_retention(store, now);
+    }
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+bool writer_start(struct store *store, struct reason *why)
+{
+    struct writer *writer = &store->writer;
+    writer->applier.sql = &writer->sql;
+    writer->end = &writer->first;
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->wanted, NULL);
+    int code = pthread_create(&writer->thread, NULL, writer_main, store);
+    writer->started = code == 0;
+    return code == 0 ||
+           reason_set(why, "store: cannot start the writer thread: %s", strerror(code));
+}
+
+void writer_stop(struct store *store)
+{
+    struct writer *writer = &store->writer;
+    if (writer->started) {
+        pthread_mutex_lock(&writer->lock);
+        writer->closing = true;
+        pthread_cond_signal(&writer->wanted);
+        pthread_mutex_unlock(&writer->lock);
+        pthread_join(writer->thread, NULL);
+        pthread_mutex_destroy(&writer->lock);
+        pthread_cond_destroy(&writer->wanted);
+    }
+    applier_clear(&writer->applier);
+    sql_close(&writer->sql);
+}
