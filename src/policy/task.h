@@ -35,21 +35,27 @@ struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel)(v
 int task_wait(lua_State *L, struct task_ref ref);
 void task_wake(struct task_ref ref, task_push push, void *arg);
 
-/* Starts a task. The function to run and its `nargs` arguments are on top of generation->L and are
- * popped. `finished` gets the results on the coroutine's stack (nresults, first at index 1) or an
- * error; exactly once, maybe before this returns. */
+/* Starts a task. Live, no task runs inside another: what is started or woken while one runs, runs
+ * right after it (POLICY §4: between two waits nothing else runs). While tests run it runs at once,
+ * nested, so that a test can feed events and look at what they did. The function to run and its
+ * `nargs` arguments are on top of generation->L and are popped. `finished` gets the results on the
+ * coroutine's stack (nresults, first at index 1) or an error; exactly once, maybe before this
+ * returns. */
 struct task_end {
     bool ok;
     const char *error; /* readable, with file and line; NULL when ok */
     const char *file;  /* where it failed, or NULL */
     int line;
     bool cancelled;
+    int64_t run_us; /* in scripts, without the waits */
+    uint32_t waits;
 };
 typedef void (*task_finished)(void *ctx, lua_State *L, int nresults, const struct task_end *end);
 struct task_start {
-    const char *label;   /* "authorize", "route GET /api/v1/active", "every 10-x.lua:12" */
+    const char *label;   /* "authorize", "route GET /api/v1/active", "every 10-x.lua:12"; copied */
     const char *cp;      /* identity, or NULL; for logs and cancelling when it goes offline */
-    int64_t deadline_ms; /* of the whole task */
+    int64_t deadline_ms; /* of the whole task; 0 = none */
+    const char *example; /* arguments, for GET /policies/errors; NULL, or alive until `finished` */
 };
 void task_run(struct generation *generation, const struct task_start *start, int nargs,
               task_finished finished, void *ctx);

@@ -1,0 +1,280 @@
+/* See build_parts.h. Order: read everything → run the built-in files and the policies on a fresh
+ * state → check → the tests, on a second state that is thrown away. All findings are collected;
+ * the first 20 are kept (POLICY §3.4). */
+#include "policy/build_parts.h"
+
+#include <lauxlib.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/bytecode.h"
+#include "policy/errors.h"
+#include "policy/handlers.h"
+#include "policy/memory.h"
+#include "policy/sandbox.h"
+
+void finding_add(struct policy_report *report, const char *file, int line, const char *format, ...)
+{
+    if (!report)
+        return;
+    report->error_count++;
+    if (report->kept >= ARRAY_LEN(report->errors))
+        return;
+    struct policy_error *error = &report->errors[report->kept++];
+    text_copy(error->file, sizeof(error->file), span_of(file ? file : ""));
+    error->line = line;
+    char text[sizeof(error->message)];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    text_copy(error->message, sizeof(error->message), span_of(text)); /* no half characters */
+    error_clean(error->message);
+}
+
+/* ---- unknown names (3.3) ---- */
+
+struct name_check {
+    struct generation *generation;
+    int file;
+    size_t findings;
+};
+
+static void check_name(void *ctx, const struct bytecode_name *found)
+{
+    struct name_check *check = ctx;
+    struct generation *generation = check->generation;
+    const struct source_file *file = &generation->sources.files[check->file];
+    char nearest[NEAREST_SIZE];
+    if (found->write) {
+        check->findings++;
+        finding_add(generation->report, file->name, found->line,
+                    "assignment to the global '%s': write local %s", found->name, found->name);
+        return;
+    }
+    enum sandbox_name known =
+        sandbox_look_up(generation->L, source_kind_of(file), found->name, found->field, nearest);
+    if (known == SANDBOX_KNOWN)
+        return;
+    check->findings++;
+    bool in_field = found->field && sandbox_look_up(generation->L, source_kind_of(file),
+                                                    found->name, NULL, NULL) == SANDBOX_KNOWN;
+    /* `io.open` is said whole; of `foo.bar` it is foo that is unknown. */
+    char name[128];
+    if (found->field && (in_field || known == SANDBOX_ABSENT))
+        snprintf(name, sizeof(name), "%s.%s", found->name, found->field);
+    else
+        snprintf(name, sizeof(name), "%s", found->name);
+    if (known == SANDBOX_ABSENT)
+        finding_add(generation->report, file->name, found->line, "%s is not available to policies",
+                    name);
+    else if (nearest[0])
+        finding_add(generation->report, file->name, found->line,
+                    "%s is unknown (did you mean %s%s%s?)", name, in_field ? found->name : "",
+                    in_field ? "." : "", nearest);
+    else
+        finding_add(generation->report, file->name, found->line, "%s is unknown", name);
+}
+
+static int write_dump(lua_State *L, const void *data, size_t len, void *ud)
+{
+    (void)L;
+    strbuf_add(ud, data, len);
+    return 0;
+}
+
+/* The chunk on top of L; true if it names nothing unknown. */
+static bool check_names(struct generation *generation, int file, lua_State *L)
+{
+    struct strbuf dump = {0};
+    struct name_check check = {generation, file, 0};
+    bool capped = memory_cap(generation, false); /* nothing may raise past the buffer */
+    lua_dump(L, write_dump, &dump, 0);
+    bool readable = bytecode_scan(dump.at, dump.len, check_name, &check);
+    memory_cap(generation, capped);
+    strbuf_clear(&dump);
+    if (!readable && !generation->warned_of_bytecode) {
+        generation->warned_of_bytecode = true;
+        LOG(LOG_WARN, "policies are not checked for unknown names: not the bytecode of Lua 5.4");
+    }
+    return check.findings == 0;
+}
+
+/* ---- one file ---- */
+
+bool build_run_chunk(struct generation *generation, int file, lua_State *L)
+{
+    const struct source_file *source = &generation->sources.files[file];
+    int outer = generation->loading_file;
+    generation->loading_file = file;
+    const char *text = source->text;
+    size_t len = source->len;
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* editors of Windows */
+        text += 3;
+        len -= 3;
+    }
+    lua_pushfstring(L, "@%s", source->name);
+    /* Text only: bytecode could break the state. */
+    if (luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t") != LUA_OK)
+        lua_error(L);
+    lua_remove(L, -2);
+    bool ok = check_names(generation, file, L);
+    if (ok) {
+        sandbox_push_environment(L, source_kind_of(source));
+        lua_setupvalue(L, -2, 1);
+        lua_call(L, 0, 1);
+        if (lua_isnil(L, -1)) { /* require gives true then, as in Lua */
+            lua_pop(L, 1);
+            lua_pushboolean(L, true);
+        }
+    } else {
+        lua_pop(L, 1);
+    }
+    generation->loading_file = outer;
+    return ok;
+}
+
+void build_report_error(struct generation *generation, int file, lua_State *L,
+                        struct policy_error *what)
+{
+    error_text(generation, L, what);
+    const char *name = generation_file_name(generation, file);
+    finding_add(generation->report, what->file[0] ? what->file : name, what->line, "%s",
+                what->message);
+}
+
+static int run_file(lua_State *L)
+{
+    lua_pushboolean(L, build_run_chunk(generation_of(L), (int)lua_tointeger(L, 1), L));
+    return 1;
+}
+
+bool build_run_file(struct generation *generation, size_t file, struct policy_report *report)
+{
+    lua_State *L = generation->L;
+    const char *name = generation_file_name(generation, (int)file);
+    struct policy_report *outer = generation->report;
+    int loading = generation->loading_file;
+    generation->report = report;
+    struct policy_error what;
+    lua_pushcfunction(L, run_file);
+    lua_pushinteger(L, (lua_Integer)file);
+    bool ok = generation_call(generation, 1, 1, BUDGET_LOAD, &what);
+    if (ok) {
+        ok = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    } else {
+        finding_add(report, what.file[0] ? what.file : name, what.line, "%s", what.message);
+    }
+    generation->loading_file = loading;
+    generation->report = outer;
+    return ok;
+}
+
+/* ---- the whole ---- */
+
+static size_t registered(const struct generation *generation, size_t file)
+{
+    return handlers_of_file(generation, (int)file) + routes_count(generation) +
+           everys_count(generation);
+}
+
+static bool is_stopped(const struct generation *generation)
+{
+    return generation->stop && atomic_load(generation->stop);
+}
+
+static void run_policy(struct generation *generation, size_t file, struct policy_report *report)
+{
+    size_t findings = report->error_count;
+    size_t before = registered(generation, file);
+    bool ok = build_run_file(generation, file, report);
+    const struct source_file *source = &generation->sources.files[file];
+    if (ok && source_kind_of(source) == SOURCE_POLICY && report->error_count == findings &&
+        registered(generation, file) == before)
+        finding_add(report, source->name, 0,
+                    "registers nothing: define on.<event>, or call route() or every()");
+}
+
+static struct generation *assemble(const struct build_order *order,
+                                   const struct source_set *sources, int64_t left_us,
+                                   struct policy_report *report)
+{
+    struct generation *generation = generation_new(order->settings, order->number);
+    generation->stop = order->stop;
+    generation->load_left_us = left_us;
+    generation->report = report;
+    source_set_copy(&generation->sources, sources);
+    static const enum source_kind turns[] = {SOURCE_BUILTIN, SOURCE_POLICY};
+    for (size_t turn = 0; turn < ARRAY_LEN(turns); turn++) {
+        for (size_t i = 0; i < sources->count && !is_stopped(generation); i++) {
+            if (source_kind_of(&sources->files[i]) != turns[turn])
+                continue;
+            if (generation->load_left_us <= 0) {
+                finding_add(report, sources->files[i].name, 0,
+                            "not loaded: the build took more than %d ms in all",
+                            (int)order->settings->load_total_ms);
+                break;
+            }
+            run_policy(generation, i, report);
+        }
+    }
+    generation->report = NULL;
+    return generation;
+}
+
+static void count_files(const struct source_set *sources, struct policy_report *report,
+                        bool *has_tests)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        report->files += !sources->files[i].builtin;
+        *has_tests = *has_tests || source_kind_of(&sources->files[i]) == SOURCE_TEST;
+    }
+}
+
+/* On a state of their own, so that what tests leave behind never goes live. */
+static void run_tests(const struct build_order *order, const struct source_set *sources,
+                      int64_t left_us, struct policy_report *report)
+{
+    struct policy_report again = {0};
+    struct generation *generation = assemble(order, sources, left_us, &again);
+    if (again.error_count > 0) {
+        finding_add(report, again.errors[0].file, again.errors[0].line, "%s (when loaded again)",
+                    again.errors[0].message);
+    } else {
+        generation->phase = PHASE_TESTING;
+        report->tests = testkit_run(generation, report);
+    }
+    generation_free(generation);
+}
+
+struct generation *build(const struct build_order *order, struct policy_report *report)
+{
+    *report = (struct policy_report){0};
+    struct source_set sources = {0};
+    if (order->sources) {
+        source_set_copy(&sources, order->sources);
+    } else {
+        source_add_builtin(&sources);
+        source_read(&sources, order->dir, report);
+    }
+    bool has_tests = false;
+    count_files(&sources, report, &has_tests);
+    struct generation *generation = NULL;
+    if (report->error_count == 0)
+        generation = assemble(order, &sources, order->settings->load_total_ms * 1000, report);
+    if (report->error_count == 0 && has_tests)
+        run_tests(order, &sources, generation->load_left_us, report);
+    if (report->error_count == 0 && order->stop && atomic_load(order->stop))
+        finding_add(report, "", 0, "the build was stopped");
+    source_set_clear(&sources);
+    report->ok = report->error_count == 0;
+    if (!report->ok) {
+        generation_free(generation);
+        return NULL;
+    }
+    return generation;
+}
