@@ -296,20 +296,16 @@ void command_answer(struct lane *lane, struct arena *arena, const struct frame *
 {
     struct outcall *call = frame->id ? outbox_take_answered(&lane->outbox, frame->id) : NULL;
     if (!call) {
-        if (frame->kind != FRAME_BAD) { /* R3, R5: late or foreign */
-            lane->st->counters.late_answers++;
-            LOG(LOG_DEBUG, "an answer that nobody waits for", L_STR("cp", lane->cp->id));
-        }
+        lane->st->counters.late_answers++; /* R3, R5: late or foreign */
+        LOG(LOG_DEBUG, "an answer that nobody waits for", L_STR("cp", lane->cp->id));
         return;
     }
     const struct lane_ref ref = lane_ref_of(lane);
     lane->timeouts_in_row = 0;
     if (frame->kind == FRAME_RESULT)
         finish_answered(lane, call, arena, frame);
-    else if (frame->kind == FRAME_ERROR)
-        finish_error(call, frame);
     else
-        finish_unreadable(lane, call, OCPP_FORMATION_VIOLATION, frame->why.text);
+        finish_error(call, frame);
     lane = lane_again(&ref);
     if (lane)
         pump(lane);

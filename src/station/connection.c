@@ -82,7 +82,7 @@ static void count_unreadable(struct station *st, struct charge_point *cp, const 
     cp->unreadable++;
     st->counters.unreadable++;
     LOG(LOG_DEBUG, "frame cannot be read", L_STR("cp", cp->id), L_STR("why", why));
-    if (++lane->unreadable_in_row >= UNREADABLE_MAX)
+    if (++lane->unreadable_in_row == UNREADABLE_MAX)
         st->ports.close(st->ports.ctx, cp->connection, CLOSE_PROTOCOL_ERROR,
                         "frames cannot be read");
 }
@@ -106,8 +106,6 @@ static bool receive_bad(struct station *st, struct charge_point *cp, struct aren
         return true;
     }
     log_frame(cp, text, frame->why.text);
-    if (frame->id) /* Q14: a broken answer fails its own command only */
-        command_answer(cp->lane, arena, frame);
     return false;
 }
 

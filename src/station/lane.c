@@ -15,9 +15,19 @@ struct lane *lane_new(struct station *st, struct charge_point *cp)
     return lane;
 }
 
+static void drop_active(struct lane_track *track)
+{
+    if (track->active)
+        track->active->drop(track->active);
+    track->active = NULL;
+}
+
 void lane_free(struct lane *lane)
 {
     lane_drop(lane);
+    drop_active(
+        &lane->calls); /* at the end of the program: an answer may wait for its time (Q24) */
+    drop_active(&lane->outside);
     timer_stop(lane->st->timers, &lane->timer);
     ring_clear(&lane->ring);
     xfree(lane->last_stop_info);

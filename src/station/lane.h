@@ -76,7 +76,8 @@ struct lane {
 };
 
 struct lane *lane_new(struct station *st, struct charge_point *cp);
-void lane_free(struct lane *lane); /* nothing is active */
+/* Nothing of it is with policies or the store. */
+void lane_free(struct lane *lane);
 
 void lane_push(struct lane *lane, struct lane_item *item_owned); /* by its kind; then runs */
 /* The active item of that kind has ended; the caller must not touch the lane any more. */
@@ -100,7 +101,8 @@ struct outbox command_reset(struct lane *lane);
 void command_fail(struct outbox *lost, enum call_outcome outcome, const char *why);
 void command_boot_seen(struct lane *lane);
 void command_boot_answered(struct lane *lane, bool ok);
-/* A CALLRESULT or CALLERROR, or a broken frame with an id: ends our CALL if it is its answer. */
+/* A CALLRESULT or CALLERROR (what was broken in it is one too, Q14): ends our CALL if it is its
+ * answer. */
 void command_answer(struct lane *lane, struct arena *arena, const struct frame *frame);
 /* True while a message that we asked for may come from a station that is not accepted yet. */
 bool command_triggered(const struct lane *lane, const char *action);

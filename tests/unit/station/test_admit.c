@@ -134,6 +134,24 @@ static void g4_an_address_that_guesses_for_many_is_stopped_whole(void **state)
     fake_free(f);
 }
 
+static void g4_the_failure_cache_is_bounded_and_forgets(void **state)
+{
+    (void)state;
+    struct fake *f = fake_in(ADMIT_CLOSED);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 10001; i++) {
+            char *peer = xprintf("2001:db8::%x", i);
+            assert_int_equal(admit_from(f, "NEW", NULL, peer, false), ADMISSION_UNKNOWN);
+            xfree(peer);
+        }
+        clock_advance(round == 0 ? 60000 : 0); /* then old ones go first */
+    }
+    assert_int_equal(station_counters(f->st)->refused_admissions, 20002);
+    f->fail = 1;
+    station_flush(f->st);
+    fake_free(f);
+}
+
 static void t8_the_assumed_version(void **state)
 {
     (void)state;
@@ -173,6 +191,7 @@ int main(void)
         cmocka_unit_test(g1_the_profile_is_fixed),
         cmocka_unit_test(g4_guessing_is_stopped_for_a_minute),
         cmocka_unit_test(g4_an_address_that_guesses_for_many_is_stopped_whole),
+        cmocka_unit_test(g4_the_failure_cache_is_bounded_and_forgets),
         cmocka_unit_test(t8_the_assumed_version),
         cmocka_unit_test(strangers_are_bounded),
     };

@@ -127,6 +127,9 @@ static void a_policy_may_override_the_verdict_and_the_interval(void **state)
     EXPECT_EVENTS(f, 1, "boot cp=NEW");
     EXPECT_ROWS(f, 1,
                 "DECISION event=boot verdict=Accepted why=ours file=05-boot.lua generation=7");
+    policy_says(f, EVENT_BOOT, "Accepted", "{\"interval\":-1}");
+    say(f, "NEW", BOOT("0"));
+    assert_non_null(strstr(next_sent(f), "\"interval\":0}"));
     policy_says(f, EVENT_BOOT, "Rejected", "{\"interval\":999999}");
     say(f, "NEW", BOOT("2"));
     EXPECT_SENT(f, "1 [3,\"2\",{\"status\":\"Rejected\",\"currentTime\":\"" NOW_TEXT
@@ -257,7 +260,8 @@ static void b6_empty_is_absent_and_a_change_is_an_event(void **state)
     assert_string_equal(cp->firmware, "3.0");
     assert_non_null(strstr(cp->boot_json, "\"chargePointVendor\":\"\""));
     EXPECT_ROWS(f, 2, "EVENT kind=boot_changed");
-    say(f, "CP1", "[2,\"4\",\"BootNotification\",{}]"); /* B6: nothing is needed */
+    say(f, "CP1", "[2,\"4\",\"BootNotification\",null]"); /* B6: nothing is needed */
+    assert_string_equal(cp->boot_json, "{}");
     fake_free(f);
 }
 

@@ -389,16 +389,46 @@ static void q24_answers_wait_in_order(void **state)
     fake_free(f);
 }
 
-static void messages_are_logged_without_secrets(void **state)
+static struct fake *fake_logging(void)
 {
-    (void)state;
     struct fake *f = fake_new();
     f->settings.log_messages = true;
     station_free(f->st);
     fake_open(f);
     accepted_cp(f, "CP1", 1);
+    policy_says(f, EVENT_AUTHORIZE, "Accepted", NULL);
+    return f;
+}
+
+static void a_durable_call_is_logged_once_with_its_rows(void **state)
+{
+    (void)state;
+    struct fake *f = fake_logging();
+    size_t batches = f->batches;
+    say(f, "CP1", start_1);
+    assert_int_equal(f->batches, batches + 1);
+    assert_int_equal(line_count(&f->rows, "MESSAGE in"), 1); /* before any flush */
+    EXPECT_ROWS(f, 1, "MESSAGE in");
+    EXPECT_ROWS(f, 1, "MESSAGE out");
+    assert_non_null(strstr(f->rows.at[0], "StartTransaction"));
+    f->fail = 1; /* what the store refused is logged with the answer */
+    say(f, "CP1",
+        "[2,\"8\",\"StopTransaction\",{\"transactionId\":1,\"meterStop\":20,"
+        "\"timestamp\":\"" NOW_TEXT "\"}]");
+    EXPECT_ROWS(f, 2, "MESSAGE in");
+    EXPECT_ROWS(f, 2, "MESSAGE out");
+    say(f, "CP1", "[3,\"x\",{}]");
+    say(f, "CP1", "nonsense");
+    EXPECT_ROWS(f, 4, "MESSAGE in");
+    fake_free(f);
+}
+
+static void messages_are_logged_without_secrets(void **state)
+{
+    (void)state;
+    struct fake *f = fake_logging();
     const char *const commands[][2] = {
-        {"ChangeConfiguration", "{\"key\":\"AuthorizationKey\",\"value\":\"00112233\"}"},
+        {"ChangeConfiguration", "{\"key\":\"AuthorizationKey\",\"value\":\"0011\\\\2233\"}"},
         {"GetDiagnostics", "{\"location\":\"ftp:\\/\\/u:pw@host\\/d\",\"retries\":1}"},
         {"UpdateFirmware", "{\"location\":\"https://u:p@w@host/f?x=a@b\"}"}};
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -408,11 +438,26 @@ static void messages_are_logged_without_secrets(void **state)
     station_flush(f->st);
     const char *log[] = {strstr(f->rows.at[0], "{"), strstr(f->rows.at[1], "{"),
                          strstr(f->rows.at[2], "{")};
-    assert_string_equal(log[0], "{\"key\":\"AuthorizationKey\",\"value\":\"********\"}] note=- ");
+    assert_string_equal(log[0], "{\"key\":\"AuthorizationKey\",\"value\":\"**********\"}] note=- ");
     assert_string_equal(log[1],
                         "{\"location\":\"ftp:\\/\\/****@host\\/d\",\"retries\":1}] note=- ");
     assert_string_equal(log[2], "{\"location\":\"https://*****@host/f?x=a@b\"}] note=- ");
-    assert_non_null(strstr(f->sent.at[0], "00112233"));
+    assert_non_null(strstr(f->sent.at[0], "0011"));
+    fake_free(f);
+}
+
+static void an_answer_that_waits_for_its_time_is_freed_with_the_station(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    const struct charge_point_change slow = {.security_profile = ABSENT,
+                                             .options = "{\"replyDelayMs\":1000}"};
+    assert_true(station_register(f->st, "CP1", &slow, NULL, NULL, NULL));
+    say(f, "CP1", "[2,\"1\",\"DataTransfer\",{\"vendorId\":\"V\"}]");
+    say(f, "CP1", "[2,\"2\",\"DataTransfer\",{\"vendorId\":\"V\"}]");
+    charge_point_vars_changed(f->st, "CP1");
+    station_free(f->st);
+    fake_open(f);
     fake_free(f);
 }
 
@@ -442,7 +487,9 @@ int main(void)
         cmocka_unit_test(t13_an_answer_never_reaches_a_newer_connection),
         cmocka_unit_test(what_was_received_is_handled_though_the_socket_is_gone),
         cmocka_unit_test(q24_answers_wait_in_order),
+        cmocka_unit_test(a_durable_call_is_logged_once_with_its_rows),
         cmocka_unit_test(messages_are_logged_without_secrets),
+        cmocka_unit_test(an_answer_that_waits_for_its_time_is_freed_with_the_station),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

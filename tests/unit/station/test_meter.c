@@ -375,6 +375,23 @@ static void v5_implausible_values_are_stored_and_marked(void **state)
     fake_free(f);
 }
 
+static void tenths_reach_the_policies(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    say(f, "CP1",
+        "[2,\"1\",\"MeterValues\",{\"connectorId\":1,\"transactionId\":1,\"meterValue\":[{"
+        "\"timestamp\":\"" T1
+        "\",\"sampledValue\":[{\"value\":\"399.5\",\"measurand\":\"Voltage\"},"
+        "{\"value\":\"16\",\"measurand\":\"Current.Import\",\"phase\":\"L1\"}]},{\"timestamp\":"
+        "\"2025-07-14T05:20:01Z\",\"sampledValue\":[{\"value\":\"1100\"}]}]}]");
+    EXPECT_SENT(f, "1 [3,\"1\",{}]");
+    EXPECT_EVENTS(f, 1, "meter"); /* the newest meterValue, though it is not the last */
+    assert_non_null(strstr(f->events.at[1], "\"voltageV\":399.5,\"currentA\":16"));
+    EXPECT_ROWS(f, 2, "METER tx=1");
+    fake_free(f);
+}
+
 static void v6_the_session_flag_is_stored(void **state)
 {
     (void)state;
@@ -384,6 +401,19 @@ static void v6_the_session_flag_is_stored(void **state)
     EXPECT_ROWS(f, 1, "TX_VARS id=1 flags=512");
     EXPECT_ROWS(f, 1, "TX_VARS");
     assert_int_equal(transaction_energy_wh(station_transaction(f->st, 1)), 300);
+    fake_free(f);
+}
+
+static void x8_two_open_ones_on_a_connector_fit_neither(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    say(f, "CP1",
+        "[2,\"s\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":1100,"
+        "\"timestamp\":\"2025-07-14T05:20:04Z\"}]");
+    next_sent(f);
+    meter(f, "1", "\"connectorId\":1,\"transactionId\":-1", "1500");
+    EXPECT_ROWS(f, 1, "ORPHAN");
     fake_free(f);
 }
 
@@ -418,7 +448,9 @@ int main(void)
         cmocka_unit_test(x8_without_a_fitting_transaction_it_is_an_orphan),
         cmocka_unit_test(v4_odd_messages_are_answered),
         cmocka_unit_test(v5_implausible_values_are_stored_and_marked),
+        cmocka_unit_test(tenths_reach_the_policies),
         cmocka_unit_test(v6_the_session_flag_is_stored),
+        cmocka_unit_test(x8_two_open_ones_on_a_connector_fit_neither),
         cmocka_unit_test(the_connector_of_the_transaction_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,8 +249,11 @@ static void kv_values_expire(void **state)
     EXPECT_ROWS(f, 1, "KV key=t expires=1752470409000");
     pass(f, 1000);
     assert_null(station_kv_get(f->st, "t"));
+    assert_true(station_kv_set(f->st, "long", "1", 90000, NULL));
     pass(f, 59000); /* the sweep */
     EXPECT_ROWS(f, 1, "KV_DELETE key=t");
+    pass(f, 60000);
+    EXPECT_ROWS(f, 1, "KV_DELETE key=long");
     assert_int_equal(timers_next(&f->timers), -1);
     assert_true(station_kv_set(f->st, "k", NULL, 0, NULL));
     assert_true(station_kv_set(f->st, "k", NULL, 0, NULL));
@@ -365,6 +368,34 @@ static void the_stored_state_is_poured_in(void **state)
     fake_free(f);
 }
 
+static void odd_rows_are_survived(void **state)
+{
+    (void)state;
+    struct fake *f = fake_new();
+    struct restore_sink sink = station_restore_sink(f->st);
+    const struct record_charge_point cp = {
+        .id = "CP1", .registration = "maybe", .options = "{\"gone\":1}", .version = "9"};
+    sink.charge_point(sink.ctx, &cp);
+    sink.charge_point(sink.ctx, &cp);
+    sink.connector(sink.ctx, &(struct record_connector){.cp = "NOBODY"});
+    assert_int_equal(station_find(f->st, "CP1")->registration, REGISTRATION_PENDING);
+    assert_null(station_find(f->st, "CP1")->version);
+    const struct record_transaction tx = {.id = 5,
+                                          .start = {.cp = "GONE",
+                                                    .id_tag = "A",
+                                                    .meter_start_wh = ABSENT,
+                                                    .reservation_id = ABSENT,
+                                                    .verdict = "Accepted"},
+                                          .last_energy_wh = 9,
+                                          .last_power_w = ABSENT,
+                                          .last_soc = ABSENT,
+                                          .last_sample_ms = ABSENT};
+    sink.transaction(sink.ctx, &tx);
+    assert_int_equal(transaction_energy_wh(station_transaction(f->st, 5)), ABSENT);
+    assert_int_equal(station_settings(f->st)->pending_interval_s, 60);
+    fake_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +411,7 @@ int main(void)
         cmocka_unit_test(kv_values_expire),
         cmocka_unit_test(kv_is_bounded),
         cmocka_unit_test(the_stored_state_is_poured_in),
+        cmocka_unit_test(odd_rows_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,8 +293,8 @@ static void x7_is_answered_whatever_it_holds(void **state)
     struct fake *f = fake_with_cp1();
     const char *const payloads[] = {
         "", "\"transactionId\":null", "\"transactionId\":{},\"transactionData\":7",
-        "\"transactionId\":-1,\"meterStop\":\"\",\"timestamp\":\"x\",\"reason\":\"Why\","
-        "\"idTag\":[]"};
+        ("\"transactionId\":-1,\"meterStop\":\"\",\"timestamp\":\"x\",\"reason\":\"Why\","
+         "\"idTag\":[]")};
     for (size_t i = 0; i < ARRAY_LEN(payloads); i++) {
         char *id = xprintf("%zu", i);
         char *answer = xprintf("1 [3,\"%zu\",{}]", i);
@@ -392,6 +392,56 @@ static void x15_closing_by_estimate_and_the_real_stop_after_it(void **state)
     fake_free(f);
 }
 
+static void x9_late_values_of_a_replaced_estimate_must_be_stored(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    assert_true(station_transaction_close(f->st, 1, NULL, NULL, NULL));
+    f->hold = true;
+    stop(f, "1",
+         STOP("1", "350") ",\"transactionData\":[{\"timestamp\":\"2025-07-14T05:20:06Z\","
+                          "\"sampledValue\":[{\"value\":\"350\"}]}]");
+    f->fail = 0;
+    struct batch *first = f->held;
+    f->held = f->held_last = NULL;
+    commit(f, first); /* the stop is on disk */
+    f->fail = 1;      /* its values are not */
+    store_release(f);
+    EXPECT_SENT(f, "1 [4,\"1\",\"InternalError\",\"\",{}]");
+    fake_free(f);
+}
+
+static void x15_an_estimate_is_replaced_without_values_too(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    assert_true(station_transaction_close(f->st, 1, NULL, NULL, NULL));
+    EXPECT_ROWS(f, 1, "STOP meter=- energy=- flags=16"); /* no sample ever came */
+    stop(f, "1", STOP("1", "350"));
+    EXPECT_SENT(f, "1 [3,\"1\",{}]");
+    EXPECT_ROWS(f, 1, "STOP meter=350");
+    fake_free(f);
+}
+
+static void a_failing_store_while_a_stop_is_looked_up(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    f->fail = 1;
+    stop(f, "1", STOP("4711", "5"));
+    EXPECT_SENT(f, "1 [4,\"1\",\"InternalError\",\"\",{}]");
+    f->hold = true;
+    stop(f, "2", STOP("4711", "5"));
+    struct batch *lookup = f->held;
+    f->held = f->held_last = NULL;
+    commit(f, lookup); /* unknown: an orphan has to be stored … */
+    f->fail = 1;
+    store_release(f); /* … and cannot be */
+    EXPECT_SENT(f, "1 [4,\"2\",\"InternalError\",\"\",{}]");
+    EXPECT_ROWS(f, 0, "ORPHAN");
+    fake_free(f);
+}
+
 static bool closed_ok;
 static void on_closed(void *ctx, bool ok, const char *why)
 {
@@ -412,6 +462,44 @@ static void closing_waits_for_the_lane_and_a_real_stop_wins(void **state)
     assert_false(closed_ok);
     EXPECT_ROWS(f, 1, "STOP");
     EXPECT_ROWS(f, 1, "STOP energy=250 flags=0");
+    fake_free(f);
+}
+
+static void delete_station(struct fake *f, const struct event *event)
+{
+    if (event->kind == EVENT_STOP)
+        assert_true(station_delete(f->st, "CP1", NULL, NULL, NULL));
+}
+
+static void closing_that_waits_when_the_station_is_deleted(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    f->on_event = delete_station;
+    f->hold = true;
+    stop(f, "1", STOP("1", "350"));
+    closed_ok = true;
+    assert_true(station_transaction_close(f->st, 1, NULL, on_closed, NULL));
+    store_release(f);
+    assert_false(closed_ok);
+    assert_null(station_transaction(f->st, 1));
+    fake_free(f);
+}
+
+static void closing_for_a_charge_point_that_is_gone(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    f->hold = true;
+    say(f, "CP1",
+        "[2,\"s\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":100,"
+        "\"timestamp\":\"" T1 "\"}]");
+    assert_true(station_delete(f->st, "CP1", NULL, NULL, NULL));
+    store_release(f);
+    closed_ok = false;
+    assert_true(station_transaction_close(f->st, 1, NULL, on_closed, NULL));
+    assert_true(closed_ok);
+    assert_null(station_transaction(f->st, 1));
     fake_free(f);
 }
 
@@ -454,6 +542,11 @@ int main(void)
         cmocka_unit_test(vars_of_a_transaction_are_written_to_the_end),
         cmocka_unit_test(x15_closing_by_estimate_and_the_real_stop_after_it),
         cmocka_unit_test(closing_waits_for_the_lane_and_a_real_stop_wins),
+        cmocka_unit_test(x9_late_values_of_a_replaced_estimate_must_be_stored),
+        cmocka_unit_test(x15_an_estimate_is_replaced_without_values_too),
+        cmocka_unit_test(a_failing_store_while_a_stop_is_looked_up),
+        cmocka_unit_test(closing_that_waits_when_the_station_is_deleted),
+        cmocka_unit_test(closing_for_a_charge_point_that_is_gone),
         cmocka_unit_test(closing_that_cannot_be_stored_leaves_it_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
