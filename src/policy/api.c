@@ -54,19 +54,15 @@ static int on_write(lua_State *L)
     return api_raise(L, "%s is read-only", name);
 }
 
-/* Upvalues: the table behind, its name. Names near the missing one are looked for in it. */
+/* __index of the table behind a view, which is argument 1; upvalue: its name. */
 static int on_missing(lua_State *L)
 {
-    const char *name = lua_tostring(L, lua_upvalueindex(2));
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
+    const char *name = lua_tostring(L, lua_upvalueindex(1));
     if (lua_type(L, 2) != LUA_TSTRING)
         return api_raise(L, "%s has no such member", name);
     const char *key = lua_tostring(L, 2), *near = NULL;
     unsigned least = 3;
-    for (lua_pushnil(L); lua_next(L, lua_upvalueindex(1)); lua_pop(L, 1)) {
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
             continue;
         const char *candidate = lua_tostring(L, -2);
@@ -105,13 +101,16 @@ static int on_length(lua_State *L)
 void api_freeze(lua_State *L, const char *name, bool lenient)
 {
     int table = lua_gettop(L);
+    if (!lenient) {
+        lua_createtable(L, 0, 1);
+        lua_pushstring(L, name);
+        lua_pushcclosure(L, on_missing, 1);
+        lua_setfield(L, -2, "__index");
+        lua_setmetatable(L, table);
+    }
     lua_newtable(L);
     lua_createtable(L, 0, 6);
     lua_pushvalue(L, table);
-    if (!lenient) {
-        lua_pushstring(L, name);
-        lua_pushcclosure(L, on_missing, 2);
-    }
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, name);
     lua_pushcclosure(L, on_write, 1);

@@ -1,0 +1,61 @@
+-- What the built-in routes share: pages, names of vehicles, answers to changes that failed.
+local rest = {}
+
+-- An answer with one page of a list: { items = …, next = cursor or null }.
+local PAGE = { "items", "next" }
+function rest.page(items, next)
+  return 200, json.ordered(PAGE, { items = json.array(items), next = next })
+end
+
+-- Gives every item its member order and turns the …Ms times of `times` into text:
+-- rest.items(rows, ORDER, { tsMs = "timestamp" }).
+function rest.item(row, order, times)
+  for from, to in pairs(times) do
+    row[to] = core.time(row[from])
+    row[from] = nil
+  end
+  return json.ordered(order, row)
+end
+
+function rest.items(rows, order, times)
+  for _, row in ipairs(rows) do rest.item(row, order, times) end
+  return rows
+end
+
+-- The vehicle of a session: what a policy noted in tx.vars, or the MAC of an autocharge tag.
+function rest.vehicle(session)
+  local mac = session.idTag and string.match(string.upper(session.idTag), "^VID:(%x+)$")
+  local vars = session.vars or {}
+  session.vehicleId = session.vehicleId or vars.vehicleId or (mac and "VID:" .. mac)
+  session.mac = session.mac or vars.mac or mac
+  session.vars = nil
+  return session
+end
+
+-- Milliseconds, as the store counts, of a time in a query.
+function rest.ms(seconds) return seconds and seconds * 1000 // 1 | 0 end
+
+-- A query of the store: rows and the next cursor, or nil, nil and the arguments of problem().
+function rest.query(name, params)
+  local rows, next = core.query(name, params)
+  if rows then return rows, next end
+  if string.match(next.message, "^cursor:") then return nil, nil, 400, "query parameter \"cursor\" is not one of ours" end
+  log.warn("query %s: %s", name, next)
+  return nil, nil, 503, "the store does not answer"
+end
+
+local STATUS = { invalid = 422, conflict = 409, unknown = 404, store = 503 }
+
+-- What a change that did not happen is answered. `fields` are the members of the body; an error that
+-- begins with another name is about one of the options.
+function rest.refused(err, fields)
+  local status = STATUS[err.code] or 500
+  if status ~= 422 then return problem(status, err.message) end
+  local name, text = string.match(err.message, "^(%w+): (.*)$")
+  local pointer = name and (fields[name] and "/" .. name or "/options/" .. name) or ""
+  return problem(422, err.message, {
+    errors = json.array { { pointer = pointer, message = text or err.message } },
+  })
+end
+
+return rest

@@ -1,0 +1,40 @@
+-- Ended transactions, newest first. Kept from the existing system: the answer holds nothing but
+-- `sessions`, so the next page is in the Link header.
+local rest = require "rest"
+
+local SESSION = {
+  "cpid", "connectorId", "idTag", "transactionId", "meterStart", "meterStop", "energy",
+  "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac",
+}
+
+local function link(req, cursor)
+  local parts = { "cursor=" .. cursor, "limit=" .. req.query.limit }
+  for _, name in ipairs { "cpid", "from", "to" } do
+    local value = req.query[name]
+    if name ~= "cpid" and value then value = timestamp(value) end
+    if value then
+      parts[#parts + 1] = name .. "=" .. string.gsub(value, "[^%w%-%._~]", function(c)
+        return string.format("%%%02X", string.byte(c))
+      end)
+    end
+  end
+  return "</api/v1/history?" .. table.concat(parts, "&") .. '>; rel="next"'
+end
+
+route("GET /api/v1/history", {
+  query = { cpid = "string?", from = "time?", to = "time?", limit = "limit", cursor = "string?" },
+  doc = "Ended transactions, newest first.",
+}, function(req)
+  local q = req.query
+  local rows, next, status, why = rest.query("history", {
+    cpid = q.cpid, limit = q.limit, cursor = q.cursor,
+    from = rest.ms(q.from), to = rest.ms(q.to),
+  })
+  if not rows then return problem(status, why) end
+  for _, row in ipairs(rows) do
+    row.flags, row.stopped = core.flags(row.flags or 0), nil
+    row.durationSecs = row.stopMs and row.startMs and (row.stopMs - row.startMs) // 1000
+    rest.vehicle(rest.item(row, SESSION, { startMs = "startTime", stopMs = "stopTime" }))
+  end
+  return 200, { sessions = json.array(rows) }, next and { Link = link(req, next) }
+end)

@@ -1,0 +1,54 @@
+-- Stations: names that operators give to places. Kept from the existing system, where they are no
+-- charge points; a station named like one shows its connectors. Persistent in the scripts' store.
+local STATION = { "id", "name", "location", "connectors" }
+local LAST, PREFIX = "chargebridge/stations/last", "chargebridge/stations/"
+
+local function connectors_of(name)
+  local found = json.array()
+  for _, connector in ipairs(core.connectors(name)) do
+    if connector.connectorId > 0 then
+      found[#found + 1] = json.ordered({ "id", "status" }, { id = connector.connectorId, status = connector.status })
+    end
+  end
+  return found
+end
+
+local function station_of(id)
+  local kept = id and store.get(PREFIX .. id)
+  if not kept then return nil end
+  return json.ordered(STATION, {
+    id = id, name = kept.name, location = kept.location, connectors = connectors_of(kept.name),
+  })
+end
+
+local function id_of(req)
+  return string.match(req.path.id, "^%d+$") and math.tointeger(tonumber(req.path.id)) or nil
+end
+
+route("POST /api/v1/stations", {
+  body = { name = "string", location = "string?" }, doc = "Adds a station.",
+}, function(req)
+  local id = (store.get(LAST) or 0) + 1
+  store.set(PREFIX .. id, { name = req.json.name, location = req.json.location })
+  store.set(LAST, id)
+  return 200, station_of(id)
+end)
+
+route("GET /api/v1/stations", { key = false, query = {}, doc = "All stations." }, function()
+  local all = json.array()
+  for id = 1, store.get(LAST) or 0 do all[#all + 1] = station_of(id) end
+  return 200, all
+end)
+
+route("GET /api/v1/stations/{id}", { key = false, query = {}, doc = "One station." }, function(req)
+  local station = station_of(id_of(req))
+  if not station then return problem(404, "Station not found") end
+  return 200, station
+end)
+
+route("DELETE /api/v1/stations/{id}", { query = {}, doc = "Removes a station." }, function(req)
+  local id = id_of(req)
+  if not station_of(id) then return problem(404, "Station not found") end
+  store.set(PREFIX .. id, nil)
+  return 200, { ok = true }
+end)

@@ -1,0 +1,48 @@
+/* What the parts of the `core` table share (api_rest*.c). Private to them. */
+#ifndef POLICY_API_REST_H
+#define POLICY_API_REST_H
+
+#include "policy/api_parts.h"
+
+/* Lists are walked in order of their key, from behind a cursor: the `limit` smallest keys behind it,
+ * whatever order the owner keeps. */
+struct page {
+    const char *after; /* NULL: from the start */
+    size_t limit;
+    const void **items; /* of limit + 1, sorted by name */
+    const char **names;
+    size_t count;
+};
+void page_init(lua_State *L, struct page *page, const char *function, int options);
+void page_offer(struct page *page, const char *name, const void *item);
+/* The cursor of the next page, or NULL. */
+const char *page_next(const struct page *page);
+size_t page_count(const struct page *page); /* without the one that only shows that there is more */
+
+/* Frees the page after `fn` (a page as light userdata → list, cursor) has pushed it. */
+int page_push(lua_State *L, struct page *page, lua_CFunction fn);
+
+/* A change that is answered when it is on disk: begin, start it with done and ctx, end. */
+struct change_wait {
+    struct task_ref ref;
+    change_done done;
+    void *ctx;
+};
+struct change_wait rest_change_begin(lua_State *L, const char *what);
+/* `begun` false: the change was refused, `nil, err` with that code. */
+int rest_change_end(lua_State *L, struct change_wait *wait, bool begun, const char *code,
+                    const char *why);
+
+/* api_rest_policies.c */
+int rest_policies(lua_State *L);
+int rest_policy_errors(lua_State *L);
+int rest_reload(lua_State *L);
+int rest_check(lua_State *L);
+int rest_rollback(lua_State *L);
+/* api_rest_tags.c */
+int rest_tags(lua_State *L);
+int rest_tag(lua_State *L);
+int rest_put_tag(lua_State *L);
+int rest_delete_tag(lua_State *L);
+
+#endif

@@ -1,0 +1,101 @@
+/* `core`: the policies as the routes show and command them. */
+#include "base/mem.h"
+#include "policy/api_rest.h"
+#include "policy/status.h"
+
+static struct policy *policy_of(lua_State *L, const char *what)
+{
+    struct policy *policy = generation_of(L)->policy;
+    if (!policy)
+        api_raise(L, "%s needs a server and cannot be used here", what);
+    return policy;
+}
+
+static int push_tree(lua_State *L)
+{
+    api_push_json(L, lua_touserdata(L, 1));
+    return 1;
+}
+
+/* Pushes the tree, then frees its arena, whatever happens. */
+static int push_status(lua_State *L, struct arena *arena, const struct json *tree)
+{
+    lua_pushcfunction(L, push_tree);
+    lua_pushlightuserdata(L, (void *)tree);
+    int status = lua_pcall(L, 1, 1, 0);
+    arena_clear(arena);
+    return status == LUA_OK ? 1 : lua_error(L);
+}
+
+int rest_policies(lua_State *L)
+{
+    struct arena arena = {0};
+    const struct policy *policy = policy_of(L, "core.policies");
+    struct json *tree = status_policies(policy, &arena);
+    struct strbuf timers = {0};
+    struct json_out out = {.to = &timers};
+    everys_write(generation_of(L), &out);
+    char *text = arena_strndup(&arena, strbuf_text(&timers), timers.len);
+    json_add(&arena, tree, "timers", json_parse(&arena, text, timers.len, NULL, NULL));
+    strbuf_clear(&timers);
+    return push_status(L, &arena, tree);
+}
+
+int rest_policy_errors(lua_State *L)
+{
+    struct arena arena = {0};
+    const struct policy *policy = policy_of(L, "core.policy_errors");
+    return push_status(L, &arena, status_errors(policy, &arena));
+}
+
+/* ---- commands ---- */
+
+static int build_report(lua_State *L)
+{
+    struct arena arena = {0};
+    const struct policy_report *report = lua_touserdata(L, 1);
+    return push_status(L, &arena, status_report(report, &arena));
+}
+
+static int push_report(lua_State *L, void *arg)
+{
+    return api_push_protected(L, build_report, arg);
+}
+
+static void on_built(void *ctx, const struct policy_report *report)
+{
+    struct task_ref ref = *(struct task_ref *)ctx;
+    xfree(ctx);
+    task_wake(ref, push_report, (void *)report);
+}
+
+static struct task_ref *ref_kept(struct task_ref ref)
+{
+    struct task_ref *kept = xmalloc(sizeof(*kept));
+    *kept = ref;
+    return kept;
+}
+
+int rest_reload(lua_State *L)
+{
+    struct policy *policy = policy_of(L, "core.reload");
+    struct task_ref ref = task_wait_begin(L, "core.reload", NULL, NULL);
+    policy_reload(policy, on_built, ref_kept(ref));
+    return task_wait(L, ref);
+}
+
+int rest_check(lua_State *L)
+{
+    struct policy *policy = policy_of(L, "core.check");
+    struct task_ref ref = task_wait_begin(L, "core.check", NULL, NULL);
+    policy_check(policy, NULL, on_built, ref_kept(ref));
+    return task_wait(L, ref);
+}
+
+int rest_rollback(lua_State *L)
+{
+    struct policy *policy = policy_of(L, "core.rollback");
+    struct task_ref ref = task_wait_begin(L, "core.rollback", NULL, NULL);
+    policy_rollback(policy, on_built, ref_kept(ref));
+    return task_wait(L, ref);
+}
