@@ -19,6 +19,7 @@ enum { VALUE_MAX = 2048, TAG_SHOWN = 4 };
 
 static _Atomic int threshold = LOG_INFO;
 static atomic_bool as_json;
+static _Thread_local bool muted;
 
 static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*sink)(void *ctx, const char *line, size_t len);
@@ -34,7 +35,14 @@ void log_setup(enum log_level level, bool json)
 
 bool log_enabled(enum log_level level)
 {
-    return (int)level <= atomic_load(&threshold);
+    return !muted && (int)level <= atomic_load(&threshold);
+}
+
+bool log_mute(bool mute)
+{
+    bool before = muted;
+    muted = mute;
+    return before;
 }
 
 void log_redirect(void (*to)(void *ctx, const char *line, size_t len), void *ctx)

@@ -31,6 +31,9 @@ struct log_field {
 
 void log_setup(enum log_level level, bool json);
 bool log_enabled(enum log_level level);
+/* The calling thread logs nothing until told otherwise: policy tests play with a station of their
+ * own, and what happens there is no news. Returns what it was. */
+bool log_mute(bool mute);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 /* Tests read what was logged: lines (without newline, NUL-terminated) go to `sink` instead of
  * stderr, one at a time; NULL restores. */
