@@ -29,7 +29,7 @@ function on.authorize(idTag, cp, ask)
   local card = find(idTag)
   if not card then return end                          -- no opinion: the next file, at last Invalid
   if card.status ~= "Accepted" then return card.status, { why = card.why } end
-  if card.expires and now() > card.expires then
+  if card.expires and now() >= card.expires then
     return "Expired", { expiryDate = card.expires }
   end
   if card.hours and not card.hours:contains(now()) then

@@ -159,6 +159,16 @@ int64_t api_arg_duration(lua_State *L, const char *function, int index, const ch
     return read_duration(L, function, index, argument);
 }
 
+bool api_whole_seconds(double seconds, int64_t *out)
+{
+    if (!(seconds > -1e12 && seconds < 1e12))
+        return false;
+    *out = (int64_t)seconds;
+    if ((double)*out > seconds)
+        (*out)--;
+    return true;
+}
+
 /* ---- options ---- */
 
 void api_check_members(lua_State *L, const char *function, int index, const char *const *names)

@@ -54,6 +54,9 @@ void api_name_type(lua_State *L, const char *name);
 
 /* ---- values ---- */
 
+/* A number of seconds as a whole one, rounded down; false if it is out of any calendar's range. */
+bool api_whole_seconds(double seconds, int64_t *out);
+
 /* Replaces the table on top by a read-only view of it; writing raises "<name> is read-only", and an
  * unknown field raises with the nearest name, unless `lenient` (then it reads nil). */
 void api_freeze(lua_State *L, const char *name, bool lenient);

@@ -20,7 +20,7 @@ static bool wrong(struct checking *c, const char *tag, const char *name, const c
     return false;
 }
 
-/* A date lasts to its end in site time; date and time are exact. */
+/* A date lasts to its end in site time: it becomes the next midnight. Date and time are exact. */
 static bool read_expires(struct checking *c, const char *tag, const char *name)
 {
     lua_State *L = c->L;
@@ -34,7 +34,7 @@ static bool read_expires(struct checking *c, const char *tag, const char *name)
         return wrong(c, tag, name, "a date such as \"2026-12-31\"");
     struct span text = span_of(lua_tostring(L, -1));
     if (timetext_parse_date(text, &at)) {
-        lua_pushinteger(L, at / 1000 - zone * 60 + SECONDS_A_DAY - 1);
+        lua_pushinteger(L, at / 1000 - zone * 60 + SECONDS_A_DAY);
         return true;
     }
     if (timetext_parse(text, zone, &at)) {

@@ -1,6 +1,4 @@
 /* Times and spans of time: seconds since 1970, and texts for people. */
-#include <math.h>
-
 #include "base/clock.h"
 #include "base/timetext.h"
 #include "policy/api_parts.h"
@@ -15,8 +13,9 @@ static int time_now(lua_State *L)
 static int push_span(lua_State *L, const char *function, int64_t seconds)
 {
     double value = api_arg_number(L, function, 1, "count") * (double)seconds;
-    if (value == floor(value) && fabs(value) < 1e15)
-        lua_pushinteger(L, (lua_Integer)value);
+    int64_t whole;
+    if (api_whole_seconds(value, &whole) && (double)whole == value)
+        lua_pushinteger(L, whole);
     else
         lua_pushnumber(L, value);
     return 1;
@@ -52,9 +51,10 @@ static int time_timestamp(lua_State *L)
     char text[TIMETEXT_SIZE];
     double seconds = lua_isnoneornil(L, 1) ? (double)(wall_now() / 1000)
                                            : api_arg_number(L, "timestamp", 1, "seconds");
-    if (!(fabs(seconds) < 1e12))
+    int64_t whole;
+    if (!api_whole_seconds(seconds, &whole))
         return api_raise(L, "timestamp: the year is out of range");
-    timetext_seconds((wall_t)floor(seconds) * 1000, text);
+    timetext_seconds(whole * 1000, text);
     lua_pushstring(L, text);
     return 1;
 }

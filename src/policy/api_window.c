@@ -2,7 +2,6 @@
  *
  * In site time (policies.zone). A window that ends before it begins goes on over midnight and
  * belongs to the day on which it began. Also what `hours` of an allow-list entry becomes. */
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -121,10 +120,11 @@ static const struct window *check_window(lua_State *L, const char *what)
     return window;
 }
 
-static bool contains(const struct window *window, int64_t minutes)
+static bool contains(const struct window *window, int64_t seconds)
 {
-    int64_t days = minutes >= 0 ? minutes / DAY_MINUTES : -((-minutes + DAY_MINUTES - 1) / DAY_MINUTES);
-    int of_day = (int)(minutes - days * DAY_MINUTES);
+    int64_t day_s = DAY_MINUTES * 60;
+    int64_t days = (seconds >= 0 ? seconds : seconds - day_s + 1) / day_s;
+    int of_day = (int)((seconds - days * day_s) / 60);
     int today = (int)(((days + 3) % 7 + 7) % 7); /* 1970 began on a Thursday */
     int yesterday = (today + 6) % 7;
     for (int i = 0; i < window->count; i++) {
@@ -143,10 +143,11 @@ static int window_contains(lua_State *L)
     const struct window *window = check_window(L, "window:contains");
     double at = lua_isnoneornil(L, 2) ? (double)wall_now() / 1000
                                       : api_arg_number(L, "window:contains", 2, "time");
-    if (!(fabs(at) < 1e12))
+    int64_t seconds;
+    if (!api_whole_seconds(at, &seconds))
         return api_raise(L, "window:contains: the time is out of range");
-    int64_t zone = generation_of(L)->settings->zone_minutes;
-    lua_pushboolean(L, contains(window, (int64_t)floor(at / 60) + zone));
+    seconds += generation_of(L)->settings->zone_minutes * 60;
+    lua_pushboolean(L, contains(window, seconds));
     return 1;
 }
 

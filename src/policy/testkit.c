@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "policy/build_parts.h"
 
@@ -157,7 +158,7 @@ static bool load_kit(struct generation *generation, struct policy_report *report
 
 size_t testkit_run(struct generation *generation, struct policy_report *report)
 {
-    bool was_fake = clock_is_fake();
+    bool was_fake = clock_is_fake(), was_muted = log_mute(true);
     wall_t wall = wall_now();
     mono_t mono = mono_now();
     size_t count = 0;
@@ -173,6 +174,7 @@ size_t testkit_run(struct generation *generation, struct policy_report *report)
     }
     generation->report = NULL;
     lua_settop(generation->L, top);
+    log_mute(was_muted);
     if (was_fake) { /* tests of this program fake the clock themselves */
         clock_fake(wall);
         int64_t ran = mono - mono_now();
