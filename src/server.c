@@ -268,11 +268,7 @@ static bool open_policies(struct server *server, struct reason *why)
                                 loop_poster(server->loop));
     struct policy_report *report = xcalloc(1, sizeof(*report));
     bool ok = policy_load(server->policy, report);
-    if (ok) {
-        LOG(LOG_INFO, "policies loaded", L_STR("dir", server->conf->policy.dir),
-            L_INT("files", report->files), L_INT("tests", report->tests),
-            L_INT("generation", report->generation));
-    } else {
+    if (!ok) {
         log_findings(report);
         reason_set(why, "the policies in \"%s\" were refused (%zu problem%s, see above)",
                    server->conf->policy.dir, report->error_count,

@@ -327,14 +327,14 @@ static bool verb_config(struct script *script, struct span args)
     return true;
 }
 
-/* `policy NAME` and the following lines up to `end` are a file of the play's own folder. */
+/* `policy NAME` and the following lines up to `end policy` are a file of the play's own folder. */
 static bool verb_policy(struct script *script, struct span args)
 {
     struct strbuf text = {0};
     struct span line = {0};
     while (span_cut(&script->rest, '\n', &line)) {
         script->line++;
-        if (span_is(span_trim(line), "end"))
+        if (span_is(span_trim(line), "end policy"))
             break;
         strbuf_add(&text, line.at, line.len);
         strbuf_addc(&text, '\n');
