@@ -55,7 +55,7 @@ void station_disconnected(struct station *st, const char *identity, uint64_t con
                           const char *why)
 {
     struct charge_point *cp = station_find(st, identity);
-    if (!cp || cp->connection != connection)
+    if (!cp || connection == 0 || cp->connection != connection)
         return; /* T13: a late close of a connection that was replaced */
     cp->connection = 0;
     struct outbox lost = reset_lane(cp->lane);
@@ -131,7 +131,7 @@ void station_received(struct station *st, const char *identity, uint64_t connect
                       const char *text, size_t len)
 {
     struct charge_point *cp = station_find(st, identity);
-    if (!cp || cp->connection != connection)
+    if (!cp || connection == 0 || cp->connection != connection)
         return; /* from a connection that is being closed */
     cp->last_seen_ms = wall_now();
     struct arena arena = {0};

@@ -33,8 +33,11 @@ void station_free(struct station *st)
     assert(st->batches_out == 0);
     struct charge_point *cp;
     size_t at = 0;
-    while ((cp = station_next(st, &at)) != NULL)
+    while ((cp = station_next(st, &at)) != NULL) {
+        struct outbox lost = cp->lane ? command_reset(cp->lane) : (struct outbox){0};
+        command_fail(&lost, CALL_CANCELLED, "the server is stopping");
         charge_point_free(cp);
+    }
     map_clear(&st->charge_points);
     transactions_clear(st);
     tags_clear(st);
