@@ -5,7 +5,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "station/core.h"
+#include "station/lane.h"
+#include "station/lane.h"
 
 struct station *station_new(const struct station_settings *settings,
                             const struct station_ports *ports, struct timers *timers)
@@ -26,18 +27,28 @@ struct station *station_new(const struct station_settings *settings,
     return st;
 }
 
+/* Whoever still waits for a charger is told; nothing can be asked any more. */
+static void cancel_commands(struct station *st)
+{
+    struct charge_point *cp;
+    for (size_t at = 0; (cp = station_next(st, &at)) != NULL;)
+        cp->connection = 0;
+    for (size_t at = 0; (cp = station_next(st, &at)) != NULL;) {
+        struct outbox lost = command_reset(cp->lane);
+        command_fail(&lost, CALL_CANCELLED, "the server is stopping");
+    }
+}
+
 void station_free(struct station *st)
 {
     if (!st)
         return;
     assert(st->batches_out == 0);
+    cancel_commands(st);
     struct charge_point *cp;
     size_t at = 0;
-    while ((cp = station_next(st, &at)) != NULL) {
-        struct outbox lost = cp->lane ? command_reset(cp->lane) : (struct outbox){0};
-        command_fail(&lost, CALL_CANCELLED, "the server is stopping");
+    while ((cp = station_next(st, &at)) != NULL)
         charge_point_free(cp);
-    }
     map_clear(&st->charge_points);
     transactions_clear(st);
     tags_clear(st);

@@ -33,6 +33,7 @@ struct stage *stage_new(const char *default_policies)
         exit(2);
     }
     stage->policies = xstrdup(default_policies);
+    log_setup(LOG_INFO, false);
     log_redirect(on_log, stage);
     return stage;
 }
@@ -203,8 +204,18 @@ bool stage_until(struct stage *stage, bool (*holds)(void *ctx), void *ctx)
     return true;
 }
 
-/* Quiet for several turns in a row: what one socket got may still be on its way to another. */
-bool stage_settle(struct stage *stage)
+static bool is_idle(const struct stage *stage)
+{
+    return server_idle(stage->server);
+}
+
+static bool is_stored(const struct stage *stage)
+{
+    return store_idle(server_store(stage->server));
+}
+
+/* So for several turns in a row: what one socket got may still be on its way to another. */
+static bool keeps(struct stage *stage, bool (*holds)(const struct stage *stage))
 {
     enum { QUIET_TURNS = 5 };
     int64_t until = stopwatch_us() + STAGE_PATIENCE_US;
@@ -212,9 +223,19 @@ bool stage_settle(struct stage *stage)
         if (stopwatch_us() > until)
             return false;
         stage_turn(stage);
-        quiet = server_idle(stage->server) ? quiet + 1 : 0;
+        quiet = holds(stage) ? quiet + 1 : 0;
     }
     return true;
+}
+
+bool stage_settle(struct stage *stage)
+{
+    return keeps(stage, is_idle);
+}
+
+bool stage_quiet(struct stage *stage)
+{
+    return keeps(stage, is_stored);
 }
 
 void stage_clock(struct stage *stage, int64_t ms)

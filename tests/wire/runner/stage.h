@@ -40,6 +40,8 @@ void stage_turn(struct stage *stage);
 bool stage_until(struct stage *stage, bool (*holds)(void *ctx), void *ctx);
 /* Until nothing is under way in the server and nothing more arrives at any actor. */
 bool stage_settle(struct stage *stage);
+/* Until everything is stored and nothing moves, though handlers may wait. */
+bool stage_quiet(struct stage *stage);
 void stage_clock(struct stage *stage, int64_t ms);
 /* A whole HTTP exchange; the answer's body is the caller's. */
 bool stage_http(struct stage *stage, const char *request, int *status, struct strbuf *body);

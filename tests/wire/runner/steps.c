@@ -235,8 +235,8 @@ static bool heard_pong(void *ctx)
 static bool line_hears_nothing(struct script *script, struct actor *actor, struct span args)
 {
     (void)args;
-    if (!stage_settle(script->stage))
-        return reason_set(&script->why, "the server does not come to rest");
+    if (!stage_quiet(script->stage))
+        return reason_set(&script->why, "the store does not come to rest");
     actor_send(actor, 9, true, "q", 1);
     stage_until(script->stage, heard_pong, actor);
     struct heard *heard = actor_next(actor);
@@ -299,7 +299,7 @@ static bool line_drops(struct script *script, struct actor *actor, struct span a
 {
     (void)args;
     actor_drop(actor);
-    return stage_settle(script->stage);
+    return stage_quiet(script->stage);
 }
 
 static const struct {
@@ -353,7 +353,7 @@ static bool verb_clock(struct script *script, struct span args)
         !duration_parse((struct span){args.at + 1, args.len - 1}, &ms))
         return reason_set(&script->why, "clock: expected +15m or the like");
     stage_clock(script->stage, ms);
-    return stage_settle(script->stage);
+    return stage_quiet(script->stage);
 }
 
 struct reloaded {
@@ -456,7 +456,7 @@ static bool verb_store(struct script *script, struct span args)
     const char *expect = memmem(args.at, args.len, "expect ", 7);
     if (!expect)
         return reason_set(&script->why, "store: `expect ROWS` is missing");
-    stage_settle(script->stage);
+    stage_quiet(script->stage);
     struct arena arena = {0};
     struct rows rows = {0};
     char *query = arena_strndup(&arena, name.at, name.len);
