@@ -53,7 +53,8 @@ struct station_settings {
 
 struct station *station_new(const struct station_settings *settings,
                             const struct station_ports *ports, struct timers *timers);
-void station_free(struct station *st); /* after every batch and event came back */
+/* After every batch and event came back; CALLs of ours that wait end as cancelled. */
+void station_free(struct station *st);
 /* Pours the stored state in at start: pass to store_restore(). */
 struct restore_sink station_restore_sink(struct station *st);
 const struct station_settings *station_settings(const struct station *st);

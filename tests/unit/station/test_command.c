@@ -421,6 +421,20 @@ static void cancelling(void **state)
     fake_free(f);
 }
 
+static void freeing_the_station_tells_who_waits(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    struct asked sent, queued;
+    ask(f, &sent, "ClearCache", "{}");
+    ask(f, &queued, "ClearCache", "{}");
+    station_free(f->st);
+    EXPECT_OUTCOME(&sent, CALL_CANCELLED, "stopping");
+    EXPECT_OUTCOME(&queued, CALL_CANCELLED, "stopping");
+    fake_open(f);
+    fake_free(f);
+}
+
 static enum ocpp_error check(struct fake *f, const char *cp, const char *action,
                              const char *payload)
 {
@@ -486,6 +500,7 @@ int main(void)
         cmocka_unit_test(q14_a_broken_answer_fails_its_own_command_only),
         cmocka_unit_test(r9_short_errors_are_accepted),
         cmocka_unit_test(cancelling),
+        cmocka_unit_test(freeing_the_station_tells_who_waits),
         cmocka_unit_test(payloads_are_checked_to_the_letter),
         cmocka_unit_test(c2_effects_may_come_before_the_answer),
     };
