@@ -248,16 +248,6 @@ static bool open_store(struct server *server, struct reason *why)
     return store_restore(server->store, &sink, why);
 }
 
-static void log_findings(const struct policy_report *report)
-{
-    for (size_t i = 0; i < report->kept; i++)
-        LOG(LOG_ERROR, report->errors[i].message, L_STR("file", report->errors[i].file),
-            L_INT("line", report->errors[i].line));
-    if (report->error_count > report->kept)
-        LOG(LOG_ERROR, "more problems were found in the policies",
-            L_INT("more", report->error_count - report->kept));
-}
-
 static bool open_policies(struct server *server, struct reason *why)
 {
     struct policy_ports ports = {.ctx = server,
@@ -268,12 +258,10 @@ static bool open_policies(struct server *server, struct reason *why)
                                 loop_poster(server->loop));
     struct policy_report *report = xcalloc(1, sizeof(*report));
     bool ok = policy_load(server->policy, report);
-    if (!ok) {
-        log_findings(report);
+    if (!ok) /* what was found is in the log already */
         reason_set(why, "the policies in \"%s\" were refused (%zu problem%s, see above)",
                    server->conf->policy.dir, report->error_count,
                    report->error_count == 1 ? "" : "s");
-    }
     xfree(report);
     return ok;
 }

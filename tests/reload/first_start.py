@@ -32,13 +32,13 @@ async def hangup(server, words):
 async def main(report):
     folder = Folder()
     try:
-        folder.write("function on.authorise() end\nretrun 'x'\n")
+        folder.write("function on.authorize()\n  retrun 'x'\nend\n")
         server = Server(policies=folder.path, wait=False)
         server.process.wait(harness.PATIENCE)
         server.reader.join()
         words = "\n".join(l for l in server.log if l)
         report.check("a broken first start ends with status 1", server.process.returncode == 1, words)
-        report.check("it names file and line", "file=10-a.lua" in words and "line=1" in words, words)
+        report.check("it names file and line", "file=10-a.lua" in words and "line=2" in words, words)
         folder.write(GOOD % "Accepted")
         with Server(policies=folder.path) as server:
             charger = await Charger(server, "CP1").connect()
