@@ -64,12 +64,13 @@ void call_store(struct call *call, call_stored then);
 /* `payload` is built in the call's arena; NULL is `{}`. Checked to the letter before it goes out.
  */
 void call_answer(struct call *call, const struct json *payload);
+/* A CALLERROR (R8, R9); `description` is for humans and may be "". */
 void call_error(struct call *call, enum ocpp_error error, const char *description);
 /* call->answer is written already: a stored one (R7). */
 void call_resend(struct call *call);
 /* A transaction message that fits nowhere is kept whole (X7, X8, Q16). */
 void call_orphan(struct call *call, struct record *row, struct arena *arena, const char *why);
-struct json *call_object(struct call *call);
+struct json *call_object(struct call *call); /* empty, in its arena */
 
 /* ---- handlers.c ---- */
 

@@ -53,6 +53,7 @@ void station_submit(struct station *st, struct batch *batch_owned);
 void station_batch_back(struct station *st, const struct batch *batch);
 void station_dirty_clear(struct station *st);
 
+/* Rows with the present state of a thing, or about one, in a batch of the caller's. */
 void row_charge_point(struct batch *batch, const struct charge_point *cp);
 void row_connector(struct batch *batch, const struct charge_point *cp, const struct connector *at);
 void row_event(struct batch *batch, const char *cp, const char *kind, const char *detail_json);
@@ -69,25 +70,30 @@ char *vars_text(struct arena *arena, const struct vars *vars); /* NULL when ther
 struct charge_point *charge_point_new(struct station *st, const char *id); /* into the registry */
 /* Out of the registry; frees it now, or as soon as its lane has nothing active. */
 void charge_point_remove(struct station *st, struct charge_point *cp);
+/* With its lane, in which nothing is with policies or the store; not from the registry. */
 void charge_point_free(struct charge_point *cp);
 /* Finds or adds; NULL when the numbers make no sense or there are too many. */
 struct connector *connector_ensure(struct charge_point *cp, int64_t evse, int64_t connector);
 /* 1.6 connectorId n is (n, 1), 0 is (0, 0) (Q4). */
 int64_t connector_number(int64_t connector_id);
+/* Known from now on, with this registration; the row is the caller's work. */
 void charge_point_register(struct station *st, struct charge_point *cp,
                            enum registration registration);
 /* As if it had never been: storing it failed. */
 void charge_point_unregister(struct station *st, struct charge_point *cp);
+/* "pending", "accepted", "rejected"; false: none of them. */
 bool registration_parse(const char *text, enum registration *out);
 
 /* ---- transaction.c ---- */
 
+/* Heap, with everything absent; the caller's until transaction_add(). */
 struct transaction *transaction_new(const char *cp);
 void transaction_add(struct station *st, struct transaction *tx_owned);
 /* Writes vars that on.stop changed, and frees it. */
 void transaction_drop(struct station *st, int64_t id);
 /* The open one with this id, if it is one of this charge point (Q8). */
 struct transaction *transaction_of(struct station *st, const struct charge_point *cp, int64_t id);
+/* Identities are compared without case (T2). */
 bool transaction_is_of(const struct transaction *tx, const struct charge_point *cp);
 /* Writes its vars with the rows of this turn. */
 void transaction_vars_row(struct station *st, struct transaction *tx);
@@ -95,17 +101,17 @@ void transactions_clear(struct station *st);
 
 /* ---- options.c ---- */
 
+/* All switches at their defaults. */
 void options_init(struct station_options *options, const struct station_settings *settings);
 /* Replaces all switches from a JSON object; false leaves `options` as it is. */
 bool options_parse(struct station_options *options, const struct station_settings *settings,
                    const char *json, struct reason *why);
 
-/* ---- others ---- */
+/* ---- admit.c, tags.c, kv.c: their parts of station_new, _free and _restore_sink ---- */
 
-void failures_clear(struct station *st); /* admit.c */
+void failures_clear(struct station *st);
 void tags_clear(struct station *st);
 void kv_clear(struct station *st);
-/* Restoring. */
 void tag_restore(struct station *st, const struct record_id_tag *row);
 void kv_restore(struct station *st, const struct record_kv *row);
 void kv_init(struct station *st);

@@ -27,6 +27,7 @@ typedef void (*call_decided)(struct call *call, const struct decision *decision)
 void call_decide(struct call *call, const struct ask *ask, call_decided then);
 /* {"status":…,"parentIdTag":…,"expiryDate":…} in the call's arena. */
 struct json *decision_info(struct call *call, const struct decision *decision);
+/* Fills a RECORD_DECISION; its strings are copied into *arena. */
 void decision_row(struct call *call, const struct ask *ask, const struct decision *decision,
                   struct record *row, struct arena *arena);
 

@@ -75,6 +75,7 @@ struct lane {
     char *last_stop_info; /* idTagInfo as JSON, or NULL */
 };
 
+/* Heap, empty; belongs to its charge point. */
 struct lane *lane_new(struct station *st, struct charge_point *cp);
 /* Nothing of it is with policies or the store. */
 void lane_free(struct lane *lane);
@@ -99,6 +100,7 @@ void lane_event(struct lane *lane, const struct event *event, bool drop_transact
  * waited. Fail them when everything else is in order: who waits for them may do anything. */
 struct outbox command_reset(struct lane *lane);
 void command_fail(struct outbox *lost, enum call_outcome outcome, const char *why);
+/* B9: a BootNotification is being handled; its answer went out (ok), or an error did. */
 void command_boot_seen(struct lane *lane);
 void command_boot_answered(struct lane *lane, bool ok);
 /* A CALLRESULT or CALLERROR (what was broken in it is one too, Q14): ends our CALL if it is its

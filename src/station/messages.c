@@ -1,7 +1,8 @@
 /* The message log: every frame in and out as a row, without the secrets in it.
  *
- * G4 and W4: passwords that we set (ChangeConfiguration of AuthorizationKey) and the credentials in
- * upload and download URLs are blanked; the text keeps its length, so it stays a valid frame. */
+ * G4 and W4: values of AuthorizationKey, as we set them or as a charger tells them, and the
+ * credentials in upload and download URLs are blanked; the text keeps its length, so it stays a
+ * valid frame. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,12 +19,21 @@ static void blank_string(char *from)
     }
 }
 
-static void blank_value_of(char *text, const char *member)
+/* The "value" beside the key at `key`, in the same object. */
+static void blank_value_beside(char *text, char *key)
 {
-    char *at = strstr(text, member);
-    at = at ? strchr(at + strlen(member), ':') : NULL;
+    static const char name[] = "\"value\"";
+    char *end = key + strcspn(key, "}");
+    char *at = strstr(key, name);
+    if (!at || at > end) {
+        at = NULL;
+        for (char *back = key; back > text && *back != '{' && !at; back--) {
+            if (strncmp(back, name, strlen(name)) == 0)
+                at = back;
+        }
+    }
     if (at)
-        blank_string(at + 1);
+        blank_string(at + strlen(name));
 }
 
 /* `scheme://user:password@host`: everything before the last `@` of the authority. JSON may write
@@ -48,16 +58,24 @@ static void blank_credentials(char *text)
 
 static void blank_secrets(char *text)
 {
-    if (strcasestr(text, "\"AuthorizationKey\"") && strstr(text, "\"ChangeConfiguration\""))
-        blank_value_of(text, "\"value\"");
+    static const char key[] = "\"AuthorizationKey\"";
+    for (char *at = text; (at = strcasestr(at, key)) != NULL; at += strlen(key))
+        blank_value_beside(text, at);
     if (strstr(text, "ocation\"")) /* location, remoteLocation */
         blank_credentials(text);
+}
+
+/* Our CALLs, and what is answered to them. */
+static bool may_hold_secrets(const struct message *message)
+{
+    return message->outgoing || span_starts(message->text, "[3");
 }
 
 void message_fill(struct record_message *row, struct arena *arena, const struct message *message)
 {
     char *text = arena_strndup(arena, message->text.at, message->text.len);
-    blank_secrets(text);
+    if (may_hold_secrets(message))
+        blank_secrets(text);
     *row = (struct record_message){.cp = arena_strdup(arena, message->cp->id),
                                    .connection = (int64_t)message->connection,
                                    .ts_ms = message->ts_ms,

@@ -21,10 +21,12 @@ struct ring {
 
 enum ring_found { RING_NEW, RING_SAME, RING_OTHER };
 
+/* Of a whole frame, to tell whether the same comes again. */
 uint64_t ring_hash(struct span text);
 /* RING_SAME: *answer is the stored frame (borrowed), or NULL for an empty result. */
 enum ring_found ring_find(const struct ring *ring, const char *id, uint64_t content,
                           const char **answer);
+/* Replaces the oldest when 64 are there; `answer` is copied. */
 void ring_put(struct ring *ring, const char *id, uint64_t content, const char *answer);
 void ring_clear(struct ring *ring);
 

@@ -442,6 +442,13 @@ static void messages_are_logged_without_secrets(void **state)
     assert_string_equal(log[1],
                         "{\"location\":\"ftp:\\/\\/****@host\\/d\",\"retries\":1}] note=- ");
     assert_string_equal(log[2], "{\"location\":\"https://*****@host/f?x=a@b\"}] note=- ");
+    say(f, "CP1",
+        "[3,\"x\",{\"configurationKey\":[{\"key\":\"a\",\"value\":\"1\"},{\"value\":"
+        "\"22\",\"readonly\":false,\"key\":\"AUTHORIZATIONKEY\"},{\"value\":\"3\"}]}]");
+    EXPECT_ROWS(
+        f, 1,
+        "MESSAGE [3,\"x\",{\"configurationKey\":[{\"key\":\"a\",\"value\":\"1\"},{\"value\":"
+        "\"**\",\"readonly\":false,\"key\":\"AUTHORIZATIONKEY\"},{\"value\":\"3\"}]}]");
     assert_non_null(strstr(f->sent.at[0], "0011"));
     fake_free(f);
 }
