@@ -68,7 +68,7 @@ struct lane {
     bool boot_seen;     /* a BootNotification waits for its answer */
     mono_t gate_at;     /* opens by itself then */
     unsigned timeouts_in_row;
-    mono_t triggered[TRIGGERS]; /* B3: until when, by trigger_names[] */
+    mono_t triggered[TRIGGERS]; /* B3: until when; by triggers[] of command.c */
 
     /* The last StopTransaction, so that its repeat gets the same answer (X9). */
     int64_t last_stop_id;

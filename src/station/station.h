@@ -3,10 +3,11 @@
  * Knows nobody outside: sockets, SQL and Lua are reached through struct station_ports, which main
  * fills, so its tests run without any of them. Everything here runs on the loop thread. A CALL
  * becomes an item in its charger's lane (lane.h); the lane handles one item at a time, in order of
- * arrival, policy events included; other chargers never wait for it (R2). Handlers are one function
- * per action in handle_*.c; each ends in exactly one answer (call.h).
+ * arrival, the policy events that follow from it included (on.online and on.offline run beside
+ * them); other chargers never wait for it (R2). Handlers are one function per action in handle_*.c;
+ * each ends in exactly one answer (call.h).
  *
- * Start reading: lane.h, then handle_transaction.c. */
+ * Start reading: lane.h, call.h, handlers.c, then handle_start.c. */
 #ifndef STATION_STATION_H
 #define STATION_STATION_H
 
