@@ -29,7 +29,7 @@ struct connector {
 };
 
 struct sample_state { /* the newest plausible value of each, for /active and on.meter */
-    int64_t energy_wh, power_w, soc; /* ABSENT */
+    int64_t energy_wh, power_w, soc;                /* ABSENT */
     int64_t temperature_dc, voltage_dv, current_da; /* tenths; ABSENT */
     wall_t at;
 };
@@ -42,9 +42,9 @@ struct transaction {
     char *id_tag, *parent_id_tag;
     char *verdict;
     wall_t start_ms, received_ms; /* start_ms is the time of receipt if the clock was not set */
-    int64_t meter_start_wh; /* ABSENT */
-    int64_t reservation_id; /* ABSENT */
-    int64_t flags;          /* enum transaction_flag */
+    int64_t meter_start_wh;       /* ABSENT */
+    int64_t reservation_id;       /* ABSENT */
+    int64_t flags;                /* enum transaction_flag */
     int64_t generation;
     bool stopped; /* only while its stop is being handled and on.stop runs */
     wall_t stop_ms;
@@ -56,20 +56,20 @@ struct transaction {
 
 /* Switches of one station (PUT /chargepoints/{cpid}, "options"); described in options.c. */
 struct station_options {
-    bool strict;                 /* validate input to the letter */
-    bool accept_tx_before_boot;  /* B3 */
-    bool pong_required;          /* T12; default true */
+    bool strict;                          /* validate input to the letter */
+    bool accept_tx_before_boot;           /* B3 */
+    bool pong_required;                   /* T12; default true */
     const struct version *assume_version; /* T8: no subprotocol offered; NULL = refuse */
-    int64_t zone_minutes;        /* B11 */
-    int64_t reply_delay_ms;      /* Q24 */
-    int64_t rating_w;            /* V5: more than 5 times this is implausible; ABSENT = 1 MW */
+    int64_t zone_minutes;                 /* B11 */
+    int64_t reply_delay_ms;               /* Q24 */
+    int64_t rating_w; /* V5: more than 5 times this is implausible; ABSENT = 1 MW */
 };
 
 struct charge_point {
     char *id; /* spelling of the first contact */
     enum registration registration;
-    bool registered;   /* by PUT, by policy or accepted once; not merely seen */
-    bool deleted;      /* removed while a CALL is being handled: freed right after */
+    bool registered; /* by PUT, by policy or accepted once; not merely seen */
+    bool deleted;    /* removed while a CALL is being handled: freed right after */
     char *password_hash;
     int64_t security_profile;
     struct station_options options;

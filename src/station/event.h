@@ -12,16 +12,17 @@
 
 enum event_kind {
     EVENT_BOOT,      /* on.boot(cp, info) → "Accepted" | "Pending" | "Rejected" [, {interval=}] */
-    EVENT_AUTHORIZE, /* on.authorize(idTag, cp, ask) → status word [, {parentIdTag, expiryDate, why}];
-                        ask = {purpose = "authorize" | "start" | "stop", connector, transaction} */
+    EVENT_AUTHORIZE, /* on.authorize(idTag, cp, ask) → status word [, {parentIdTag, expiryDate,
+                        why}]; ask = {purpose = "authorize" | "start" | "stop", connector,
+                        transaction} */
     EVENT_START,     /* on.start(tx); stored and answered already */
     EVENT_STOP,      /* on.stop(tx) */
     EVENT_METER,     /* on.meter(tx, m); m = normalised samples */
     EVENT_STATUS,    /* on.status(cp, connector, status, previous); changes only */
     EVENT_ONLINE,    /* on.online(cp) */
     EVENT_OFFLINE,   /* on.offline(cp) */
-    EVENT_ACTION,    /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
-                        of ours, observes the others */
+    EVENT_ACTION, /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
+                     of ours, observes the others */
     EVENT_KINDS
 };
 
@@ -29,29 +30,29 @@ enum event_kind {
  *   BOOT    the payload of BootNotification, as repaired.
  *   METER   {"timestamp":ms,"energyWh":n,"powerW":n,"soc":n,"temperatureC":x,"voltageV":x,
  *           "currentA":x,"implausible":bool,"samples":[{"measurand","context","format","phase",
- *           "location","unit","value"}…]}: the newest meterValue of one MeterValues in a transaction;
- *           what was not measured is not there; samples have their defaults filled in (V1).
+ *           "location","unit","value"}…]}: the newest meterValue of one MeterValues in a
+ * transaction; what was not measured is not there; samples have their defaults filled in (V1).
  *   START, STOP, STATUS, ONLINE, OFFLINE, AUTHORIZE: NULL (look the objects up by their ids).
  *   ACTION  the payload: as repaired where we have a table, as received where not.
  * What a verdict carries: BOOT word, extra.interval (s). AUTHORIZE word, extra.parentIdTag,
  * extra.expiryDate (text, or seconds since 1970). ACTION, DataTransfer: the word is the status and
- * extra.data the data, or no word and extra is the whole answer. ACTION, others: extra is the answer,
- * none is `{}`. */
+ * extra.data the data, or no word and extra is the whole answer. ACTION, others: extra is the
+ * answer, none is `{}`. */
 struct event {
     enum event_kind kind;
-    const char *cp;         /* identity */
-    int64_t connector;      /* 1.6 connectorId = evse; ABSENT if none */
-    int64_t transaction_id; /* 0 if none */
-    const char *id_tag;     /* upper-cased; NULL if none */
-    const char *action;     /* EVENT_ACTION: exact spelling */
-    const char *purpose;    /* EVENT_AUTHORIZE */
+    const char *cp;                /* identity */
+    int64_t connector;             /* 1.6 connectorId = evse; ABSENT if none */
+    int64_t transaction_id;        /* 0 if none */
+    const char *id_tag;            /* upper-cased; NULL if none */
+    const char *action;            /* EVENT_ACTION: exact spelling */
+    const char *purpose;           /* EVENT_AUTHORIZE */
     const char *status, *previous; /* EVENT_STATUS */
-    const struct json *data; /* boot info, meter values, raw payload, or NULL */
-    bool observe;            /* EVENT_ACTION: answered elsewhere; a returned value is an error */
+    const struct json *data;       /* boot info, meter values, raw payload, or NULL */
+    bool observe; /* EVENT_ACTION: answered elsewhere; a returned value is an error */
 };
 
 enum verdict_kind {
-    VERDICT_NONE,  /* no handler, or no opinion: the station's default applies */
+    VERDICT_NONE, /* no handler, or no opinion: the station's default applies */
     VERDICT_GIVEN,
     VERDICT_FAILED /* error, budget, deadline, cancelled: the event's safe default applies */
 };
@@ -60,8 +61,8 @@ struct verdict {
     enum verdict_kind kind;
     const char *word;         /* GIVEN, for events answered by a word */
     const struct json *extra; /* second value as an object, or the raw answer; may be NULL */
-    const char *why;          /* given by the policy or the error; for records, never for chargers */
-    const char *file;         /* which policy decided or failed; NULL if none */
+    const char *why;  /* given by the policy or the error; for records, never for chargers */
+    const char *file; /* which policy decided or failed; NULL if none */
     int64_t line;
     int64_t generation;
 };

@@ -56,7 +56,7 @@ struct record_connector {
     const char *cp;
     int64_t evse, connector;
     const char *status, *error_code, *info, *vendor_id, *vendor_error_code;
-    int64_t status_ms; /* by the charger's clock, or receipt if it gave none */
+    int64_t status_ms;          /* by the charger's clock, or receipt if it gave none */
     int64_t newest_start_ms;    /* of all StartTransactions: older ones may be repeats (X3) */
     int64_t last_meter_stop_wh; /* continuity (X12) */
 };
@@ -105,10 +105,10 @@ struct record_start {
 /* RECORD_START_FIND uses the key fields of struct record_start and sets out_repeat and out_…. */
 
 enum stop_outcome {
-    STOP_DONE,    /* was open, now stopped */
-    STOP_REPEAT,  /* had been stopped already, the same way or another: see out_differs (X9) */
+    STOP_DONE,   /* was open, now stopped */
+    STOP_REPEAT, /* had been stopped already, the same way or another: see out_differs (X9) */
     STOP_REPLACED_ESTIMATE, /* had been closed by an estimate, now has the real figures (X15) */
-    STOP_UNKNOWN  /* no such transaction of this station (X7) */
+    STOP_UNKNOWN            /* no such transaction of this station (X7) */
 };
 
 struct record_stop {
@@ -137,13 +137,15 @@ struct record_transaction_vars {
 };
 
 struct record_sample {
-    const char *measurand, *context, *format, *phase, *location, *unit; /* defaults filled in (V1) */
+    const char *measurand, *context, *format, *phase, *location,
+        *unit;         /* defaults filled in (V1) */
     const char *value; /* as received */
 };
 
-/* One meterValue. Rows with the same (cp, evse, connector, transaction, ts) and the same samples are
- * stored once: StopTransaction repeats what MeterValues sent before (X13). A transaction_id that
- * belongs to another charge point, or to none, is stored as 0 (Q8): only the store knows old ones. */
+/* One meterValue. Rows with the same (cp, evse, connector, transaction, ts) and the same samples
+ * are stored once: StopTransaction repeats what MeterValues sent before (X13). A transaction_id
+ * that belongs to another charge point, or to none, is stored as 0 (Q8): only the store knows old
+ * ones. */
 struct record_meter_value {
     const char *cp;
     int64_t evse, connector;
@@ -216,7 +218,7 @@ struct record_orphan {
 };
 
 struct record_event {
-    const char *cp; /* or NULL */
+    const char *cp;            /* or NULL */
     const char *kind, *detail; /* detail: JSON object */
     int64_t ts_ms;
 };
@@ -246,8 +248,8 @@ struct record {
 struct batch {
     struct arena arena;
     struct record *first, *last;
-    struct batch *next; /* the store's queue */
-    bool failed;        /* set before done: nothing of it was stored */
+    struct batch *next;                           /* the store's queue */
+    bool failed;                                  /* set before done: nothing of it was stored */
     void (*done)(void *ctx, struct batch *batch); /* NULL: nobody waits; the batch stays the
                                                      callee's only during the call */
     void *ctx;

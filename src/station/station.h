@@ -62,8 +62,12 @@ const struct station_settings *station_settings(const struct station *st);
 
 /* ---- connections (called by the WebSocket server through main) ---- */
 
-enum admission { ADMISSION_OK, ADMISSION_UNKNOWN /* 404 */, ADMISSION_CREDENTIALS /* 401 */,
-                 ADMISSION_BUSY /* 503 */ };
+enum admission {
+    ADMISSION_OK,
+    ADMISSION_UNKNOWN /* 404 */,
+    ADMISSION_CREDENTIALS /* 401 */,
+    ADMISSION_BUSY /* 503 */
+};
 /* Before the 101 answer (T4, T5): may this station connect? `hs->identity` is set (by the path or
  * by on.identify); `invited` = a policy vouches for an unknown one. Changes nothing but the failure
  * cache and, when refused, the security event log (W3). */
@@ -82,8 +86,8 @@ void station_disconnected(struct station *st, const char *identity, uint64_t con
 /* True when no CALL is being handled, no event runs, no batch is out or waits for station_flush():
  * for shutdown and tests. */
 bool station_idle(const struct station *st);
-/* Submits the rows that promise nothing (messages, statuses, decisions, vars, kv) as one batch; main
- * calls it once per turn of the loop, before sleeping. Durable rows never wait for it. */
+/* Submits the rows that promise nothing (messages, statuses, decisions, vars, kv) as one batch;
+ * main calls it once per turn of the loop, before sleeping. Durable rows never wait for it. */
 void station_flush(struct station *st);
 
 struct station_counters { /* since start, for /metrics */
@@ -101,16 +105,18 @@ struct charge_point *station_next(struct station *st, size_t *at);
 struct connector *station_connector(struct charge_point *cp, int64_t evse, int64_t connector);
 /* An open one, or one whose on.stop runs (`stopped`); NULL. */
 struct transaction *station_transaction(struct station *st, int64_t id);
-struct transaction *station_transaction_next(struct station *st, size_t *at); /* open, oldest first */
+struct transaction *station_transaction_next(struct station *st,
+                                             size_t *at); /* open, oldest first */
 const char *registration_text(enum registration registration);
-/* Whole minutes etc. are derived by callers; energy so far of an open transaction by V6, or ABSENT. */
+/* Whole minutes etc. are derived by callers; energy so far of an open transaction by V6, or ABSENT.
+ */
 int64_t transaction_energy_wh(const struct transaction *tx);
 
 /* ---- changing (REST, policy) ---- */
 
-struct charge_point_change { /* NULL or ABSENT = leave as it is */
-    const char *registration;  /* "accepted", "pending", "rejected" */
-    const char *password;      /* bytes of `password_len`; empty removes it */
+struct charge_point_change {  /* NULL or ABSENT = leave as it is */
+    const char *registration; /* "accepted", "pending", "rejected" */
+    const char *password;     /* bytes of `password_len`; empty removes it */
     size_t password_len;
     int64_t security_profile;
     const char *options; /* JSON object, replaces all switches */
@@ -129,17 +135,17 @@ void charge_point_vars_changed(struct station *st, const char *id);
 void transaction_vars_changed(struct station *st, int64_t id);
 /* Ends an open transaction whose charger died, with its last reading, flagged TX_ESTIMATED; a real
  * StopTransaction that comes later replaces it (X15). on.stop runs. False: no such open one. */
-bool station_transaction_close(struct station *st, int64_t id, struct reason *why,
-                               change_done done, void *ctx);
+bool station_transaction_close(struct station *st, int64_t id, struct reason *why, change_done done,
+                               void *ctx);
 
 /* ---- our CALLs to chargers ---- */
 
 enum call_outcome {
-    CALL_ANSWERED,  /* response = payload of the CALLRESULT */
-    CALL_ERROR,     /* error_code, description, details of its CALLERROR */
+    CALL_ANSWERED, /* response = payload of the CALLRESULT */
+    CALL_ERROR,    /* error_code, description, details of its CALLERROR */
     CALL_TIMEOUT,
-    CALL_OFFLINE,   /* not connected, or the socket dropped while it waited */
-    CALL_REFUSED,   /* not sent: queue full, not accepted yet (B3, B4); see `why` */
+    CALL_OFFLINE, /* not connected, or the socket dropped while it waited */
+    CALL_REFUSED, /* not sent: queue full, not accepted yet (B3, B4); see `why` */
     CALL_CANCELLED
 };
 
@@ -156,13 +162,14 @@ typedef void (*call_done)(void *ctx, const struct call_result *result);
 
 /* Sends `payload` (JSON text of an object) as given (DESIGN.md §6), in turn. `done` exactly once,
  * maybe before this returns. Returns the serial for station_cancel, 0 if done was called already.
- * The payload is the caller's to check: station_call_check() below. timeout_ms <= 0 = the default. */
+ * The payload is the caller's to check: station_call_check() below. timeout_ms <= 0 = the default.
+ */
 uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
                       int64_t timeout_ms, call_done done, void *ctx);
 void station_cancel(struct station *st, const char *id, uint64_t serial);
 /* Is it a CS→CP action of the version the station speaks (1.6 if never connected), and is the
- * payload valid to the letter? `report` gets the faults; OCPP_NOT_IMPLEMENTED for an unknown action,
- * OCPP_NOT_SUPPORTED for one of the other direction. */
+ * payload valid to the letter? `report` gets the faults; OCPP_NOT_IMPLEMENTED for an unknown
+ * action, OCPP_NOT_SUPPORTED for one of the other direction. */
 enum ocpp_error station_call_check(struct station *st, const char *id, const char *action,
                                    const struct json *payload, struct payload_report *report);
 
