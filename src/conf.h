@@ -47,8 +47,8 @@ bool conf_read_environment(struct conf *conf, char **environment, struct conf_er
 /* `--section.key=value` without the dashes. */
 bool conf_read_flag(struct conf *conf, const char *flag, struct conf_errors *errors);
 /* Rules between keys, and what follows from several: liveness against intervals (T11), REST beyond
- * loopback with the default key. The server itself refuses having no key at all, once it has read the
- * stored ones. */
+ * loopback with the default key. The server itself refuses having no key at all, once it has read
+ * the stored ones. */
 bool conf_check(struct conf *conf, struct conf_errors *errors);
 bool conf_is_loopback(const char *address);
 /* The shipped example: every key with its default and doc line. */

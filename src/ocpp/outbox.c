@@ -4,6 +4,8 @@
  * a walk over at most OUTBOX_MAX entries. */
 #include "ocpp/outbox.h"
 
+#include <stdatomic.h>
+
 #include <string.h>
 
 #include "base/mem.h"
@@ -11,9 +13,10 @@
 
 struct outcall *outcall_new(const char *action, const char *payload, int64_t timeout_ms)
 {
-    static uint64_t last_serial; /* of the loop thread, which alone makes CALLs */
+    /* The loop makes CALLs, and so do policy tests on the build thread. */
+    static atomic_uint_least64_t last_serial;
     struct outcall *call = xcalloc(1, sizeof *call);
-    call->serial = ++last_serial;
+    call->serial = atomic_fetch_add(&last_serial, 1) + 1;
     call->action = xstrdup(action);
     call->payload = xstrdup(payload);
     call->timeout_ms = timeout_ms;

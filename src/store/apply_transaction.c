@@ -1,4 +1,4 @@
-/* Starts and stops of transactions: repeats, stale ones, estimates (X3, X7, X9, X11, X15). */
+/* Starts and stops of transactions: repeats, estimates (X3, X7, X9, X11, X15). */
 #include "store/apply.h"
 
 /* An absent value takes part in the repeat key as a number that no charger sends. */
@@ -61,8 +61,6 @@ void apply_start(struct applier *a, struct record *record, struct arena *arena)
     r->out_parent_id_tag = r->parent_id_tag;
     r->out_expiry = r->expiry;
     sql_done(a->sql, row);
-    sql_done(a->sql, sql_bind(a->sql, SQL_MARK_STALE, "itiii", (int64_t)TX_STALE, r->cp, r->evse,
-                              r->connector, r->out_id));
 }
 
 static bool stopped_now(struct applier *a, sqlite3_stmt *row, struct record_stop *r)

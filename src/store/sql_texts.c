@@ -46,9 +46,6 @@ const char *const sql_texts[SQL_COUNT] = {
         " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " ON CONFLICT (cp, evse, connector, id_tag, key_start_ms, key_meter_wh) DO NOTHING"
         " RETURNING id",
-    [SQL_MARK_STALE] =
-        "UPDATE charge_transaction SET flags = flags | ?1 WHERE cp = ?2 AND evse = ?3"
-        " AND connector = ?4 AND state = 0 AND id < ?5",
     [SQL_STOP_OPEN] =
         "UPDATE charge_transaction SET state = 1, stop_id_tag = ?1, stop_ms = ?2, stop_text = ?3,"
         " stop_received_ms = ?4, meter_stop_wh = ?5, meter_stop_text = ?6, reason = ?7,"

@@ -1,4 +1,5 @@
-/* The configuration: every default, every kind of error, who overrides whom, the shipped example. */
+/* The configuration: every default, every kind of error, who overrides whom, the shipped example.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,8 +97,10 @@ static void errors_name_file_line_and_the_nearest_key(void **state)
                  "\"ping_interval\"?");
     expect_error(f, "[ocppp]\nport = 1\n",
                  "cb.conf:1: unknown section [ocppp]; did you mean [ocpp]?");
-    expect_error(f, "[ocpp]\nport = 1\nport = 2\n", "cb.conf:3: ocpp.port was set in line 2 already");
-    expect_error(f, "[ocpp]\nport = many\n", "cb.conf:2: ocpp.port = \"many\": expected a whole number");
+    expect_error(f, "[ocpp]\nport = 1\nport = 2\n",
+                 "cb.conf:3: ocpp.port was set in line 2 already");
+    expect_error(f, "[ocpp]\nport = many\n",
+                 "cb.conf:2: ocpp.port = \"many\": expected a whole number");
     expect_error(f, "[ocpp]\nport = 70000\n", "expected 0 to 65535");
     expect_error(f, "[ocpp]\nping_interval = 60\n", "expected a time with a unit");
     expect_error(f, "[ocpp]\nheartbeat_interval = 500ms\n", "expected whole seconds with a unit");
