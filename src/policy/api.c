@@ -9,7 +9,29 @@
 #include "policy/api_parts.h"
 
 const struct api_table *const api_tables[] = {
-    &api_table_time, &api_table_window_globals, &api_table_window, &api_table_log, &api_table_json, &api_table_cp_globals, &api_table_cp, &api_table_connector, &api_table_tx_globals, &api_table_tx, &api_table_vars, &api_table_err, &api_table_store, &api_table_tags, &api_table_idtag_entry, &api_table_tag, &api_table_every, &api_table_route, &api_table_req, &api_table_rest, &api_table_test, &api_table_t, NULL,
+    &api_table_time,
+    &api_table_window_globals,
+    &api_table_window,
+    &api_table_log,
+    &api_table_json,
+    &api_table_cp_globals,
+    &api_table_cp,
+    &api_table_connector,
+    &api_table_tx_globals,
+    &api_table_tx,
+    &api_table_vars,
+    &api_table_err,
+    &api_table_store,
+    &api_table_tags,
+    &api_table_idtag_entry,
+    &api_table_tag,
+    &api_table_every,
+    &api_table_route,
+    &api_table_req,
+    &api_table_rest,
+    &api_table_test,
+    &api_table_t,
+    NULL,
 };
 
 static const char error_key; /* registry: metatable of error values */
@@ -188,15 +210,18 @@ int api_fail(lua_State *L, const char *code, const char *format, ...)
 }
 
 static const struct api_row error_rows[] = {
-    {"code", NULL, "string", "\"offline\", \"timeout\", \"refused\", \"gone\", \"invalid\" … or the code of a "
-     "CALLERROR.", false},
+    {"code", NULL, "string",
+     "\"offline\", \"timeout\", \"refused\", \"gone\", \"invalid\" … or the code of a "
+     "CALLERROR.",
+     false},
     {"message", NULL, "string", "For people; what tostring(err) gives.", false},
     {"details", NULL, "table?", "The errorDetails of a CALLERROR.", false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_err = {.on = "err",
-                                        .class_doc = "Why something that may fail did fail: second "
-                                                     "result of the functions that return nil then.",
+                                        .class_doc =
+                                            "Why something that may fail did fail: second "
+                                            "result of the functions that return nil then.",
                                         .rows = error_rows,
                                         .object = true};
 

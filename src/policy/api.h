@@ -12,17 +12,17 @@ struct api_row {
     const char *name; /* NULL ends a table */
     lua_CFunction fn; /* NULL: a field of an object, read through its __index */
     const char *signature;
-    const char *doc;  /* one line: result, units, errors */
+    const char *doc; /* one line: result, units, errors */
     bool waits;
 };
 
 struct api_table {
-    const char *on;    /* "" = globals; "log", "json", "store" = tables; "cp", "tx" = objects */
+    const char *on; /* "" = globals; "log", "json", "store" = tables; "cp", "tx" = objects */
     const char *class_doc;
     const struct api_row *rows;
-    bool privileged;   /* only for lua/ (routes, test kit) */
-    bool object;       /* values that scripts get, not a global: cp, tx, req … */
-    bool testing;      /* only while the tests of a build run: `test` */
+    bool privileged; /* only for lua/ (routes, test kit) */
+    bool object;     /* values that scripts get, not a global: cp, tx, req … */
+    bool testing;    /* only while the tests of a build run: `test` */
 };
 
 /* All of them, in the order of the manual; NULL-terminated. Listed in api.c. */
@@ -45,7 +45,8 @@ int api_fail(lua_State *L, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The typed bridge (lua_json.c): integers stay integers, arrays stay arrays (marked by a metatable
- * so that `[]` comes back as `[]`), null members are left out, null array items become json.null. */
+ * so that `[]` comes back as `[]`), null members are left out, null array items become json.null.
+ */
 void api_push_json(lua_State *L, const struct json *node);
 /* NULL and why: a function, a cycle, a mixed table, not finite, too deep. */
 struct json *api_read_json(lua_State *L, int index, struct arena *arena, struct reason *why);

@@ -55,16 +55,16 @@ static const struct action *check_action(lua_State *L, const struct version *ver
         return action;
     if (action)
         api_raise(L, "cp:call: %s is sent by chargers, not to them", name);
-    const char *near = text_nearest(name, version->actions, version->action_count,
-                                    sizeof(version->actions[0]));
+    const char *near =
+        text_nearest(name, version->actions, version->action_count, sizeof(version->actions[0]));
     api_raise(L, "cp:call: OCPP %s has no action %s%s%s%s", version->name, name,
               near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
 
 /* The payload as text in a Lua value on top of the stack. */
-static const char *push_payload(lua_State *L, struct station *st, const char *cp,
-                                const char *name, int index)
+static const char *push_payload(lua_State *L, struct station *st, const char *cp, const char *name,
+                                int index)
 {
     const struct action *action = check_action(L, version_of(st, cp), name);
     struct arena arena = {0};

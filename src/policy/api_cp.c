@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "policy/api_parts.h"
 
-static const char cp_key;   /* registry: metatable */
-static const char all_key;  /* registry: identity → value, weak */
+static const char cp_key;  /* registry: metatable */
+static const char all_key; /* registry: identity → value, weak */
 
 struct cp_value {
     char id[1]; /* as long as it is */
@@ -241,7 +241,8 @@ const struct api_table api_table_cp_globals = {
 static const struct api_row rows[] = {
     {"id", NULL, "string", "Its identity, spelled as at the first contact.", false},
     {"online", NULL, "boolean", "Is it connected?", false},
-    {"registration", NULL, "\"accepted\"|\"pending\"|\"rejected\"|nil", "How it was registered.", false},
+    {"registration", NULL, "\"accepted\"|\"pending\"|\"rejected\"|nil", "How it was registered.",
+     false},
     {"version", NULL, "string?", "The OCPP version of its last connection, \"1.6\".", false},
     {"vendor", NULL, "string?", "As in its last BootNotification.", false},
     {"model", NULL, "string?", "As in its last BootNotification.", false},
@@ -253,16 +254,19 @@ static const struct api_row rows[] = {
     {"last_seen", NULL, "integer?", "When it was last heard of, in seconds since 1970.", false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
     {"call", api_cp_call,
-     "fun(self: cp, action: string, payload?: table, options?: { timeout?: string|number }): table?, err?",
-     "Sends a CALL; the payload is spelled as on the wire. The answer's payload, or nil and an error: "
+     "fun(self: cp, action: string, payload?: table, options?: { timeout?: string|number }): "
+     "table?, err?",
+     "Sends a CALL; the payload is spelled as on the wire. The answer's payload, or nil and an "
+     "error: "
      "err.code is \"offline\", \"timeout\", \"refused\", \"gone\" or the code of a CALLERROR.",
      true},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_cp = {
     .on = "cp",
-    .class_doc = "A charge point. May be kept for any time; once it is gone, online is false, connectors "
-                 "is empty and everything else but id and vars is nil.",
+    .class_doc =
+        "A charge point. May be kept for any time; once it is gone, online is false, connectors "
+        "is empty and everything else but id and vars is nil.",
     .rows = rows,
     .object = true};
 

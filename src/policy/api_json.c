@@ -1,9 +1,9 @@
 /* `json.encode` and friends, typed and strict on base/json; and lua-cjson for those who know it.
  *
  * json keeps what OCPP and REST need: integers are integers, arrays stay arrays, an answer has its
- * members in a fixed order. lua-cjson is offered as it is, but read-only, without the functions that
- * change its limits, and with inputs and outputs bounded: it allocates outside of the account of the
- * generation and ends the process when it gets no memory. */
+ * members in a fixed order. lua-cjson is offered as it is, but read-only, without the functions
+ * that change its limits, and with inputs and outputs bounded: it allocates outside of the account
+ * of the generation and ends the process when it gets no memory. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -107,7 +107,8 @@ static int json_ordered(lua_State *L)
 
 static const struct api_row rows[] = {
     {"encode", json_encode, "fun(value: any): string",
-     "Strict JSON; members are sorted by name. Raises for what JSON has no word for (a function, NaN).",
+     "Strict JSON; members are sorted by name. Raises for what JSON has no word for (a function, "
+     "NaN).",
      false},
     {"decode", json_decode, "fun(text: string): any, err?",
      "The value, or nil and an error. Integers stay integers, null members are left out.", false},
@@ -135,23 +136,30 @@ struct measure {
     size_t values, bytes;
 };
 
+static void add_text(lua_State *L, int index, struct measure *sum)
+{
+    if (lua_type(L, index) != LUA_TSTRING)
+        return;
+    sum->bytes += lua_rawlen(L, index);
+    if (sum->bytes > TEXT_MAX)
+        api_raise(L, "cjson.encode: more than 8 MiB of text");
+}
+
 /* Everything that cjson would write, shared tables as often as they occur. */
 static void measure_value(lua_State *L, int index, int depth, struct measure *sum)
 {
     index = lua_absindex(L, index);
-    if (++sum->values > CJSON_VALUES_MAX || sum->bytes > TEXT_MAX)
-        api_raise(L, "cjson.encode: more than 8 MiB of text or %d values", CJSON_VALUES_MAX);
-    if (lua_type(L, index) == LUA_TSTRING) {
-        sum->bytes += lua_rawlen(L, index);
-    } else if (lua_istable(L, index)) {
-        if (depth > CJSON_DEPTH)
-            api_raise(L, "cjson.encode: nested too deeply");
-        luaL_checkstack(L, 8, "cjson.encode: nested too deeply");
-        for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-            if (lua_type(L, -2) == LUA_TSTRING)
-                sum->bytes += lua_rawlen(L, -2);
-            measure_value(L, -1, depth + 1, sum);
-        }
+    add_text(L, index, sum);
+    if (++sum->values > CJSON_VALUES_MAX)
+        api_raise(L, "cjson.encode: more than %d values", CJSON_VALUES_MAX);
+    if (!lua_istable(L, index))
+        return;
+    if (depth > CJSON_DEPTH)
+        api_raise(L, "cjson.encode: nested too deeply");
+    luaL_checkstack(L, 8, "cjson.encode: nested too deeply");
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        add_text(L, -2, sum);
+        measure_value(L, -1, depth + 1, sum);
     }
 }
 
@@ -201,7 +209,9 @@ bool api_push_module(lua_State *L, const char *name)
     int module = lua_gettop(L);
     set_limit(L, "decode_max_depth", CJSON_DEPTH);
     set_limit(L, "encode_max_depth", CJSON_DEPTH);
-    set_limit(L, "encode_keep_buffer", 0);
+    lua_getfield(L, -1, "encode_keep_buffer");
+    lua_pushboolean(L, 0);
+    lua_call(L, 1, 0);
     lua_newtable(L);
     wrap(L, module, "encode", cjson_encode);
     wrap(L, module, "decode", cjson_decode);

@@ -119,13 +119,11 @@ static const char *push_line(lua_State *L, const char *function, size_t *len)
         return luaL_tolstring(L, 1, len);
     if (lua_type(L, 1) != LUA_TSTRING)
         api_bad_argument(L, function, 1, "format", "a string");
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_getfield(L, -1, "string");
-    lua_getfield(L, -1, "format");
+    lua_getfield(L, 1, "format"); /* string.format, as a method of the text */
     for (int i = 1; i <= arguments; i++)
         lua_pushvalue(L, i);
     if (lua_pcall(L, arguments, 1, 0) != LUA_OK)
-        api_raise(L, "%s: %s", function, luaL_tolstring(L, -1, NULL));
+        api_raise(L, "%s: %s", function, luaL_gsub(L, lua_tostring(L, -1), " to '?'", ""));
     return lua_tolstring(L, -1, len);
 }
 
@@ -173,11 +171,13 @@ static const struct api_row rows[] = {
     {"info", log_info, SIGNATURE, "Writes a line; the format is that of string.format.", false},
     {"warn", log_warn, SIGNATURE, "The same, as a warning.", false},
     {"error", log_error, SIGNATURE, "The same, as an error.", false},
-    {"debug", log_debug, SIGNATURE, "The same, shown only if the server logs at debug level.", false},
+    {"debug", log_debug, SIGNATURE, "The same, shown only if the server logs at debug level.",
+     false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_log = {
     .on = "log",
-    .class_doc = "Lines in the server's log, at most 20 a second from a file; one line tells how many "
-                 "more there were. Silent while tests run.",
+    .class_doc =
+        "Lines in the server's log, at most 20 a second from a file; one line tells how many "
+        "more there were. Silent while tests run.",
     .rows = rows};

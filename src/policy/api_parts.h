@@ -85,9 +85,9 @@ struct station *api_station(lua_State *L, const char *what);
 
 /* ---- between the files ---- */
 
-void api_open_json(lua_State *L);   /* lua_json.c: marks of arrays and ordered objects */
+void api_open_json(lua_State *L);      /* lua_json.c: marks of arrays and ordered objects */
 void json_add_constants(lua_State *L); /* api_json.c: json.null, to the table on top */
-void api_open_errors(lua_State *L); /* api.c */
+void api_open_errors(lua_State *L);    /* api.c */
 void api_open_cp(lua_State *L);
 void api_open_tx(lua_State *L);
 void api_open_vars(lua_State *L);
@@ -100,9 +100,9 @@ int api_push_json_text(lua_State *L, struct span text, struct reason *why);
 /* The value as JSON text, kept alive by a value that is pushed; raises "<what>: …" if it is no JSON
  * or longer than 64 KiB. */
 const char *api_push_as_text(lua_State *L, int index, const char *what);
-/* Runs fn(lightuserdata arg) in a protected call on the main state and moves its results to L, which
- * may be suspended: the way for a task_push to build values. Without memory the results are nil and
- * false. Never raises. */
+/* Runs fn(lightuserdata arg) in a protected call on the main state and moves its results to L,
+ * which may be suspended: the way for a task_push to build values. Without memory the results are
+ * nil and false. Never raises. */
 int api_push_protected(lua_State *L, lua_CFunction fn, void *arg);
 /* vars of a charge point (identity) or of a transaction (id). */
 void api_push_cp_vars(lua_State *L, const char *identity);

@@ -34,9 +34,10 @@ static void print_globals(struct strbuf *out, const struct api_table *table)
 
 static void print_events(struct strbuf *out)
 {
-    strbuf_adds(out, "---Events: define a function and it is called. Lower-case names are events of "
-                     "ChargeBridge, CamelCase names are raw OCPP actions (on.DataTransfer).\n"
-                     "---@class on\n");
+    strbuf_adds(out,
+                "---Events: define a function and it is called. Lower-case names are events of "
+                "ChargeBridge, CamelCase names are raw OCPP actions (on.DataTransfer).\n"
+                "---@class on\n");
     for (const struct hook_row *row = hook_rows; row->name; row++)
         strbuf_addf(out, "---@field %s %s %s\n", row->name, row->signature, row->doc);
     strbuf_adds(out, "---@field [string] fun(cp: cp, req: table): table? A raw OCPP action.\n"
@@ -114,15 +115,15 @@ static void print_manual_events(struct strbuf *out)
 
 static void print_manual(struct strbuf *out)
 {
-    strbuf_adds(out,
-                "# What policies may use\n\n"
-                "Generated from the API rows (src/policy/api_*.c) by `chargebridge api --manual`. Do "
-                "not edit.\n\n"
-                "Times are seconds since 1970; a duration is a text such as \"15m\" or a number of "
-                "seconds. What may fail at run time gives `nil, err`; wrong use is an error with "
-                "file and line. A function marked **Waits.** lets other events run meanwhile: read "
-                "again afterwards what you tested before. Nothing that waits or changes something "
-                "can be used while a file loads.\n\n");
+    strbuf_adds(
+        out, "# What policies may use\n\n"
+             "Generated from the API rows (src/policy/api_*.c) by `chargebridge api --manual`. Do "
+             "not edit.\n\n"
+             "Times are seconds since 1970; a duration is a text such as \"15m\" or a number of "
+             "seconds. What may fail at run time gives `nil, err`; wrong use is an error with "
+             "file and line. A function marked **Waits.** lets other events run meanwhile: read "
+             "again afterwards what you tested before. Nothing that waits or changes something "
+             "can be used while a file loads.\n\n");
     print_manual_events(out);
     for (size_t i = 0; api_tables[i]; i++) {
         if (!api_tables[i]->privileged)

@@ -198,8 +198,7 @@ static int rest_charge_point(lua_State *L)
 static int rest_connectors(lua_State *L)
 {
     struct station *st = api_station(L, "core.connectors");
-    const char *id =
-        lua_isnoneornil(L, 1) ? NULL : api_arg_string(L, "core.connectors", 1, "cpid");
+    const char *id = lua_isnoneornil(L, 1) ? NULL : api_arg_string(L, "core.connectors", 1, "cpid");
     const struct charge_point *cp;
     size_t at = 0;
     lua_Integer count = 0;
@@ -319,8 +318,7 @@ static void change_done_fn(void *ctx, bool ok, const char *why)
 
 struct change_wait rest_change_begin(lua_State *L, const char *what)
 {
-    struct change_wait wait = {.ref = task_wait_begin(L, what, NULL, NULL),
-                               .done = change_done_fn};
+    struct change_wait wait = {.ref = task_wait_begin(L, what, NULL, NULL), .done = change_done_fn};
     wait.ctx = xmalloc(sizeof(wait.ref));
     memcpy(wait.ctx, &wait.ref, sizeof(wait.ref));
     return wait;
@@ -477,7 +475,8 @@ static const struct api_row rows[] = {
     {"chargepoint", rest_charge_point, "fun(cpid: string): table?", "One charge point.", false},
     {"connectors", rest_connectors, "fun(cpid?: string): table[]",
      "All connectors, or those of one charge point.", false},
-    {"active", rest_active, "fun(cpid?: string): table[]", "Open transactions, oldest first.", false},
+    {"active", rest_active, "fun(cpid?: string): table[]", "Open transactions, oldest first.",
+     false},
     {"register", rest_register, "fun(cpid: string, change: table): true?, err?",
      "Creates or changes a charge point; the answer comes when it is on disk.", true},
     {"delete", rest_delete, "fun(cpid: string): true?, err?",
@@ -493,18 +492,21 @@ static const struct api_row rows[] = {
      "A named query of the store: its rows, and the cursor of the next page.", true},
     {"health", rest_health, "fun(): boolean", "Does the store take writes?", false},
     {"policies", rest_policies, "fun(): table", "State of the policies.", false},
-    {"policy_errors", rest_policy_errors, "fun(): table", "The last distinct errors of policies: { total, items }.", false},
+    {"policy_errors", rest_policy_errors, "fun(): table",
+     "The last distinct errors of policies: { total, items }.", false},
     {"reload", rest_reload, "fun(): table", "Loads the policies again; the report.", true},
-    {"check", rest_check, "fun(): table", "Checks the folder without loading it; the report.", true},
+    {"check", rest_check, "fun(): table", "Checks the folder without loading it; the report.",
+     true},
     {"rollback", rest_rollback, "fun(): table", "Back to the generation before; the report.", true},
-    {"time", rest_time, "fun(ms?: integer): string?", "RFC 3339 text of a time in milliseconds.", false},
-    {"flags", rest_flags, "fun(flags: integer): string[]", "Names of a transaction's flags.", false},
+    {"time", rest_time, "fun(ms?: integer): string?", "RFC 3339 text of a time in milliseconds.",
+     false},
+    {"flags", rest_flags, "fun(flags: integer): string[]", "Names of a transaction's flags.",
+     false},
     {"now_ms", rest_now_ms, "fun(): integer", "Now, in milliseconds.", false},
     {"version", rest_version, "fun(): string", "Of the server.", false},
     {NULL, NULL, NULL, NULL, false}};
 
-const struct api_table api_table_rest = {
-    .on = "core",
-    .class_doc = "For the routes that ship with the server.",
-    .rows = rows,
-    .privileged = true};
+const struct api_table api_table_rest = {.on = "core",
+                                         .class_doc = "For the routes that ship with the server.",
+                                         .rows = rows,
+                                         .privileged = true};

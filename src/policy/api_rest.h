@@ -4,8 +4,8 @@
 
 #include "policy/api_parts.h"
 
-/* Lists are walked in order of their key, from behind a cursor: the `limit` smallest keys behind it,
- * whatever order the owner keeps. */
+/* Lists are walked in order of their key, from behind a cursor: the `limit` smallest keys behind
+ * it, whatever order the owner keeps. */
 struct page {
     const char *after; /* NULL: from the start */
     size_t limit;

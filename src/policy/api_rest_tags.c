@@ -57,13 +57,13 @@ int rest_put_tag(lua_State *L)
     struct station *st = api_station(L, "core.put_tag");
     api_arg_table(L, "core.put_tag", 1, "tag");
     api_check_members(L, "core.put_tag", 1, names);
-    struct id_tag tag = {
-        .id_tag = (char *)api_opt_string(L, "core.put_tag", 1, "idTag"),
-        .status = (char *)api_opt_string(L, "core.put_tag", 1, "status"),
-        .expiry_ms = api_opt_integer(L, "core.put_tag", 1, "expiryMs", ABSENT),
-        .parent_id_tag = (char *)api_opt_string(L, "core.put_tag", 1, "parentIdTag"),
-        .note = (char *)api_opt_string(L, "core.put_tag", 1, "note"),
-        .max_active = api_opt_integer(L, "core.put_tag", 1, "maxActive", ABSENT)};
+    struct id_tag tag = {.id_tag = (char *)api_opt_string(L, "core.put_tag", 1, "idTag"),
+                         .status = (char *)api_opt_string(L, "core.put_tag", 1, "status"),
+                         .expiry_ms = api_opt_integer(L, "core.put_tag", 1, "expiryMs", ABSENT),
+                         .parent_id_tag =
+                             (char *)api_opt_string(L, "core.put_tag", 1, "parentIdTag"),
+                         .note = (char *)api_opt_string(L, "core.put_tag", 1, "note"),
+                         .max_active = api_opt_integer(L, "core.put_tag", 1, "maxActive", ABSENT)};
     if (!tag.id_tag || !tag.status)
         return api_raise(L, "core.put_tag: idTag and status are needed");
     struct reason why;

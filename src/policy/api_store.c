@@ -35,7 +35,8 @@ static const struct api_row rows[] = {
     {"get", store_get, "fun(key: string): any",
      "The value kept under that key, a copy; nil if there is none or its time is over.", false},
     {"set", store_set, "fun(key: string, value: any, options?: { ttl?: string|number })",
-     "Keeps a value (nil deletes it), for ever or for `ttl` (\"1h\"). Keys up to 255 bytes, values up "
+     "Keeps a value (nil deletes it), for ever or for `ttl` (\"1h\"). Keys up to 255 bytes, values "
+     "up "
      "to 64 KiB. Read back at once; on disk with the next commit.",
      false},
     {NULL, NULL, NULL, NULL, false}};

@@ -1,4 +1,5 @@
-/* `idtags { … }`: an allow-list that is checked when the file loads; `tag(idTag)`: a tag set by REST.
+/* `idtags { … }`: an allow-list that is checked when the file loads; `tag(idTag)`: a tag set by
+ * REST.
  *
  * The list becomes a read-only table that finds tags in any spelling. All bad entries are findings
  * of the build, each with the line of its key (api_tags_scan.c); outside of a build the first one
@@ -59,8 +60,7 @@ static bool read_hours(struct checking *c, const char *tag, const char *name)
 static bool read_text(struct checking *c, const char *tag, const char *name)
 {
     size_t len = 0;
-    const char *text =
-        lua_type(c->L, -1) == LUA_TSTRING ? lua_tolstring(c->L, -1, &len) : NULL;
+    const char *text = lua_type(c->L, -1) == LUA_TSTRING ? lua_tolstring(c->L, -1, &len) : NULL;
     if (!text)
         return wrong(c, tag, name, "a text");
     if (text_is(name, "group") && (len == 0 || len > GROUP_CHARS_MAX)) {
@@ -91,9 +91,9 @@ static const struct {
     const char *name;
     bool (*read)(struct checking *c, const char *tag, const char *name);
 } members[] = {
-    {"name", read_text},    {"group", read_text},  {"expires", read_expires},
-    {"hours", read_hours},  {"blocked", read_bool}, {"why", read_text},
-    {"shared", read_bool},  {"max_active", read_count},
+    {"name", read_text},   {"group", read_text},       {"expires", read_expires},
+    {"hours", read_hours}, {"blocked", read_bool},     {"why", read_text},
+    {"shared", read_bool}, {"max_active", read_count},
 };
 
 /* The member (key at -2, value at -1) into the entry at `to`. */
@@ -232,7 +232,8 @@ static int tags_find(lua_State *L)
 
 static const struct api_row rows[] = {
     {"idtags", tags_list, "fun(list: table<string, idtag_entry>): table<string, idtag_entry?>",
-     "An allow-list, checked when the file loads: idtags { [\"04A2B3C4\"] = { name = \"Van 7\" } }. "
+     "An allow-list, checked when the file loads: idtags { [\"04A2B3C4\"] = { name = \"Van 7\" } "
+     "}. "
      "Finds a tag in any spelling; read-only.",
      false},
     {"tag", tags_find, "fun(idTag: string): tag?",
@@ -243,9 +244,11 @@ const struct api_table api_table_tags = {.on = "", .class_doc = "idTags.", .rows
 
 static const struct api_row entry_rows[] = {
     {"name", NULL, "string?", "Whose it is.", false},
-    {"group", NULL, "string?", "Answered as parentIdTag: members may stop what another started.", false},
+    {"group", NULL, "string?", "Answered as parentIdTag: members may stop what another started.",
+     false},
     {"expires", NULL, "string|integer|nil",
-     "Written \"2026-12-31\" (to the end of that day, site time) or with a time; read as seconds.", false},
+     "Written \"2026-12-31\" (to the end of that day, site time) or with a time; read as seconds.",
+     false},
     {"hours", NULL, "string|window|nil", "Written \"22:00-06:00\"; read as a window.", false},
     {"blocked", NULL, "boolean?", "Refuse it.", false},
     {"why", NULL, "string?", "Why it is blocked, for the log.", false},
@@ -254,18 +257,22 @@ static const struct api_row entry_rows[] = {
     {"idTag", NULL, "string?", "Its spelling in the list; not written.", false},
     {NULL, NULL, NULL, NULL, false}};
 
-const struct api_table api_table_idtag_entry = {
-    .on = "idtag_entry", .class_doc = "An entry of an allow-list.", .rows = entry_rows, .object = true};
+const struct api_table api_table_idtag_entry = {.on = "idtag_entry",
+                                                .class_doc = "An entry of an allow-list.",
+                                                .rows = entry_rows,
+                                                .object = true};
 
 static const struct api_row tag_rows[] = {
     {"idTag", NULL, "string", "Its spelling.", false},
-    {"status", NULL, "string", "\"Accepted\", \"Blocked\", \"Expired\", \"Invalid\" or \"ConcurrentTx\".",
-     false},
+    {"status", NULL, "string",
+     "\"Accepted\", \"Blocked\", \"Expired\", \"Invalid\" or \"ConcurrentTx\".", false},
     {"expires", NULL, "integer?", "Seconds since 1970.", false},
     {"parentIdTag", NULL, "string?", "Its group.", false},
     {"note", NULL, "string?", "A text for operators.", false},
     {"max_active", NULL, "integer?", "May charge at so many places at once.", false},
     {NULL, NULL, NULL, NULL, false}};
 
-const struct api_table api_table_tag = {
-    .on = "tag", .class_doc = "A tag set by REST, as it was when read.", .rows = tag_rows, .object = true};
+const struct api_table api_table_tag = {.on = "tag",
+                                        .class_doc = "A tag set by REST, as it was when read.",
+                                        .rows = tag_rows,
+                                        .object = true};

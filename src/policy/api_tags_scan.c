@@ -2,7 +2,8 @@
  * key that is written twice, which the finished table does not show.
  *
  * A scanner of just enough Lua: strings, long brackets, comments, nesting. It never decides
- * anything but a line; where it does not understand the source, faults tell the line of the call. */
+ * anything but a line; where it does not understand the source, faults tell the line of the call.
+ */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

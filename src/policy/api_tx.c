@@ -95,15 +95,33 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
     const struct transaction *tx = station_transaction(generation->station, id);
     const struct testkit_ended *ended = tx ? NULL : testkit_ended(generation, id);
     if (tx) {
-        *v = (struct view){tx->cp, tx->id_tag, tx->parent_id_tag, tx->stopped ? tx->reason : NULL,
-                           !tx->stopped, tx->evse, tx->start_ms, tx->meter_start_wh,
+        *v = (struct view){tx->cp,
+                           tx->id_tag,
+                           tx->parent_id_tag,
+                           tx->stopped ? tx->reason : NULL,
+                           !tx->stopped,
+                           tx->evse,
+                           tx->start_ms,
+                           tx->meter_start_wh,
                            tx->stopped ? tx->energy_wh : transaction_energy_wh(tx),
-                           tx->sample.power_w, tx->sample.soc,
-                           tx->sample.at ? tx->sample.at : tx->start_ms, tx->flags};
+                           tx->sample.power_w,
+                           tx->sample.soc,
+                           tx->sample.at ? tx->sample.at : tx->start_ms,
+                           tx->flags};
     } else if (ended) {
-        *v = (struct view){ended->cp, ended->id_tag, NULL, ended->reason, false, ended->connector,
-                           ended->start_ms, ended->meter_start_wh, ended->energy_wh, ABSENT, ABSENT,
-                           ended->start_ms, ended->flags};
+        *v = (struct view){ended->cp,
+                           ended->id_tag,
+                           NULL,
+                           ended->reason,
+                           false,
+                           ended->connector,
+                           ended->start_ms,
+                           ended->meter_start_wh,
+                           ended->energy_wh,
+                           ABSENT,
+                           ABSENT,
+                           ended->start_ms,
+                           ended->flags};
     }
     return tx || ended;
 }
@@ -354,15 +372,18 @@ static const struct api_row rows[] = {
     {"idTag", NULL, "string?", "Who started it, in upper case.", false},
     {"parentIdTag", NULL, "string?", "The group of the tag, in upper case.", false},
     {"start", NULL, "integer?", "When it began, in seconds since 1970.", false},
-    {"kwh", NULL, "number?", "Energy so far, or of the whole, in kWh; nil if it cannot be told.", false},
+    {"kwh", NULL, "number?", "Energy so far, or of the whole, in kWh; nil if it cannot be told.",
+     false},
     {"energy_wh", NULL, "integer?", "The same in Wh.", false},
     {"power", NULL, "integer?", "The newest power, in W.", false},
     {"soc", NULL, "integer?", "The newest state of charge, in percent.", false},
-    {"last_meter", NULL, "integer?", "When the newest meter value was taken; until then its start.", false},
+    {"last_meter", NULL, "integer?", "When the newest meter value was taken; until then its start.",
+     false},
     {"meter_start", NULL, "integer?", "The meter at its start, in Wh.", false},
     {"stop_reason", NULL, "string?", "Why it ended, in on.stop (and in tests, after it).", false},
     {"flags", NULL, "table<string, boolean>",
-     "Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, "
+     "Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, "
+     "late, "
      "incomplete, unpriced, session_register.",
      false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},

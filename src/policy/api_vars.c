@@ -177,8 +177,9 @@ static const struct api_row rows[] = {{NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_vars = {
     .on = "vars",
-    .class_doc = "Small values of a charge point or transaction that outlive reloads and restarts: nil, "
-                 "booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: "
-                 "change a table, then assign it again. Of a gone owner they read nil.",
+    .class_doc =
+        "Small values of a charge point or transaction that outlive reloads and restarts: nil, "
+        "booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: "
+        "change a table, then assign it again. Of a gone owner they read nil.",
     .rows = rows,
     .object = true};

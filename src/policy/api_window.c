@@ -10,7 +10,7 @@
 enum { PIECES_MAX = 16, DAY_MINUTES = 1440, ALL_DAYS = 127 };
 
 struct piece {
-    int days; /* bit 0 = Monday */
+    int days;     /* bit 0 = Monday */
     int from, to; /* minutes of the day; to <= from: over midnight */
 };
 
@@ -174,7 +174,8 @@ static const struct api_row window_rows[] = {
 
 const struct api_table api_table_window = {
     .on = "window",
-    .class_doc = "Hours of the week, such as \"22:00-06:00\" or \"mon-fri 08:00-18:00, sat 09:00-12:00\".",
+    .class_doc =
+        "Hours of the week, such as \"22:00-06:00\" or \"mon-fri 08:00-18:00, sat 09:00-12:00\".",
     .rows = window_rows,
     .object = true};
 

@@ -43,7 +43,8 @@ static void on_due(struct timer *timer)
     timer_start(generation->timers, timer, every->period_ms);
     if (every->running || !lua_checkstack(generation->L, 4)) {
         if (every->skipped++ == 0)
-            LOG(LOG_WARN, "a run was skipped: the last one still waits", L_STR("every", every->label));
+            LOG(LOG_WARN, "a run was skipped: the last one still waits",
+                L_STR("every", every->label));
         return;
     }
     every->running = true;
@@ -136,7 +137,8 @@ static int every_new(lua_State *L)
 
 static const struct api_row rows[] = {
     {"every", every_new, "fun(period: string|number, f: fun())",
-     "Runs f again and again: every(\"1m\", function() … end). Never overlaps itself; the first run "
+     "Runs f again and again: every(\"1m\", function() … end). Never overlaps itself; the first "
+     "run "
      "comes one period after the load.",
      false},
     {"generation", NULL, "integer", "Counts the loads of the policies; this one's number.", false},

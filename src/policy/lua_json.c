@@ -3,7 +3,8 @@
  * Integers stay integers, `[]` stays `[]`: arrays from JSON carry a mark (a metatable), and so do
  * objects whose members want an order. Members are otherwise written sorted by name, so the same
  * value always makes the same text. api_read_json() never raises: it also runs where no protected
- * call surrounds it (the results of a route). Nothing here is OCPP; payloads are checked elsewhere. */
+ * call surrounds it (the results of a route). Nothing here is OCPP; payloads are checked elsewhere.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,8 +285,10 @@ static struct member *read_members(struct reading *r, int index, size_t *count)
     return members;
 }
 
-/* Members named in the order list at the top of the stack come first, null if they are not there. */
-static void add_ordered(struct reading *r, struct json *object, struct member *members, size_t count)
+/* Members named in the order list at the top of the stack come first, null if they are not there.
+ */
+static void add_ordered(struct reading *r, struct json *object, struct member *members,
+                        size_t count)
 {
     lua_State *L = r->L;
     lua_Integer names = (lua_Integer)lua_rawlen(L, -1);

@@ -62,10 +62,9 @@ static bool add_segment(struct route *route, struct span text, struct reason *wh
         return reason_set(why, "more than %d segments", SEGMENTS_MAX);
     bool parameter = text.len >= 2 && text.at[0] == '{' && text.at[text.len - 1] == '}';
     struct span name = parameter ? (struct span){text.at + 1, text.len - 2} : text;
-    if (parameter ? !is_name(name)
-                  : name.len == 0 || strcspn(name.at, "{}?#%/ ") < name.len)
-        return reason_set(why, "\"%.*s\" is no segment; write /name or /{parameter}",
-                          (int)text.len, text.at);
+    if (parameter ? !is_name(name) : name.len == 0 || strcspn(name.at, "{}?#%/ ") < name.len)
+        return reason_set(why, "\"%.*s\" is no segment; write /name or /{parameter}", (int)text.len,
+                          text.at);
     for (size_t i = 0; parameter && i < route->count; i++) {
         if (route->segments[i].parameter && span_is(name, route->segments[i].text))
             return reason_set(why, "{%s} is there twice", route->segments[i].text);
@@ -83,7 +82,8 @@ static bool read_template(struct route *route, const char *text, struct reason *
     while (at < ARRAY_LEN(methods) && !span_is(method, methods[at]))
         at++;
     if (at == ARRAY_LEN(methods) || !rest.at)
-        return reason_set(why, "begins with a method: \"GET /path\" (GET, POST, PUT, PATCH, DELETE)");
+        return reason_set(why,
+                          "begins with a method: \"GET /path\" (GET, POST, PUT, PATCH, DELETE)");
     route->method = xstrdup(methods[at]);
     route->template = xstrndup(rest.at, rest.len);
     if (rest.len < 2 || rest.at[0] != '/')
@@ -170,8 +170,7 @@ static void read_body(lua_State *L, struct route *route, int options)
 
 static void read_options(lua_State *L, struct route *route, int options)
 {
-    static const char *const names[] = {"key",   "scope", "replace", "doc",
-                                        "query", "body",  NULL};
+    static const char *const names[] = {"key", "scope", "replace", "doc", "query", "body", NULL};
     api_check_members(L, "route", options, names);
     const char *scope = api_opt_string(L, "route", options, "scope");
     route->needs_key = api_opt_bool(L, "route", options, "key", true);
@@ -334,7 +333,8 @@ static const struct api_row rows[] = {
      "fun(template: string, handler: fun(req: req): integer, any, table<string, string>?)"
      "|fun(template: string, options: route_options, handler: fun(req: req): integer, any, "
      "table<string, string>?)",
-     "A REST route: route(\"GET /mine/{id}\", function(req) return 200, { id = req.path.id } end). The "
+     "A REST route: route(\"GET /mine/{id}\", function(req) return 200, { id = req.path.id } end). "
+     "The "
      "handler returns the status, a body (a table becomes JSON) and maybe headers. Options: key = "
      "false (open to all), scope = \"read\"|\"operate\"|\"admin\", replace = true (instead of the "
      "server's own), doc, query = { name = \"integer?\" }, body = { name = \"string\" }|\"text\".",

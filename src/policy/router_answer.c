@@ -14,14 +14,22 @@ const char *status_title(int status)
         int status;
         const char *title;
     } titles[] = {
-        {400, "Bad Request"},           {401, "Unauthorized"},
-        {403, "Forbidden"},             {404, "Not Found"},
-        {405, "Method Not Allowed"},    {408, "Request Timeout"},
-        {409, "Conflict"},              {413, "Content Too Large"},
-        {415, "Unsupported Media Type"}, {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},     {500, "Internal Server Error"},
-        {501, "Not Implemented"},       {502, "Bad Gateway"},
-        {503, "Service Unavailable"},   {504, "Gateway Timeout"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
         if (titles[i].status == status)
@@ -207,8 +215,7 @@ static bool take_body(lua_State *L, int nresults, struct answer *answer, struct 
     }
     struct arena arena = {0};
     struct reason fault;
-    const struct json *node =
-        lua_istable(L, 2) ? api_read_json(L, 2, &arena, &fault) : NULL;
+    const struct json *node = lua_istable(L, 2) ? api_read_json(L, 2, &arena, &fault) : NULL;
     if (node)
         json_write(&answer->body, node);
     else if (lua_istable(L, 2))
@@ -231,11 +238,13 @@ bool answer_results(lua_State *L, int nresults, respond_fn respond, void *ctx, s
         return reason_set(why, "a handler returns a status from 200 to 599 first, as in "
                                "return 200, { ok = true }");
     answer.status = (int)status;
-    bool ok = lua_checkstack(L, 8) && take_headers(L, nresults, &answer, why) &&
-              take_body(L, nresults, &answer, why);
+    if (!lua_checkstack(L, 8))
+        return reason_set(why, "no memory for the answer");
+    bool ok = take_headers(L, nresults, &answer, why) && take_body(L, nresults, &answer, why);
     if (ok) {
         const struct response response = {.status = answer.status,
-                                          .content_type = answer.body.len ? answer.content_type : NULL,
+                                          .content_type =
+                                              answer.body.len ? answer.content_type : NULL,
                                           .body = {strbuf_text(&answer.body), answer.body.len},
                                           .headers = answer.headers,
                                           .header_count = answer.header_count};

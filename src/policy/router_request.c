@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "policy/errors.h"
 #include "policy/router.h"
 
 enum { FAULTS_MAX = 16, INSTANCE_SIZE = UUID_SIZE + 9 };
@@ -98,8 +99,7 @@ static struct span media_type(const struct request *request)
 
 static bool ends_with_json(struct span type)
 {
-    return type.len > 5 &&
-           span_is_ci((struct span){type.at + type.len - 5, 5}, "+json");
+    return type.len > 5 && span_is_ci((struct span){type.at + type.len - 5, 5}, "+json");
 }
 
 /* JSON by its type or, as `curl -d` sends it, labelled as a form. */
@@ -134,8 +134,8 @@ static bool check_body(struct handling *h)
         h->problem.fault_count = 1;
     } else {
         const struct json empty = {.type = JSON_OBJECT};
-        h->problem.fault_count = shape_check_body(&route->body, h->body ? h->body : &empty,
-                                                  h->faults, FAULTS_MAX);
+        h->problem.fault_count =
+            shape_check_body(&route->body, h->body ? h->body : &empty, h->faults, FAULTS_MAX);
     }
     h->problem.faults = h->faults;
     return h->problem.fault_count == 0 || refuse(h, 422, "the body has fields that do not fit");
@@ -187,6 +187,16 @@ static int push_call(lua_State *L)
     return 2;
 }
 
+/* A handler that ends with an error is on record already; one that returns nonsense is not. */
+static void record(const struct exchange *exchange, const char *message)
+{
+    struct policy_error what = {.line = exchange->route->line};
+    text_copy(what.file, sizeof(what.file), span_of(exchange->route->file));
+    text_copy(what.message, sizeof(what.message), span_of(message));
+    const struct error_event event = {.event = exchange->label};
+    errors_record(exchange->generation, &what, &event, NULL);
+}
+
 static void fail(const struct exchange *exchange, const char *file, int line, const char *message)
 {
     char instance[INSTANCE_SIZE] = "urn:uuid:";
@@ -206,8 +216,10 @@ static void on_finished(void *ctx, lua_State *L, int nresults, const struct task
     struct exchange *exchange = ctx;
     struct reason why;
     if (end->ok) {
-        if (!answer_results(L, nresults, exchange->respond, exchange->ctx, &why))
+        if (!answer_results(L, nresults, exchange->respond, exchange->ctx, &why)) {
+            record(exchange, why.text);
             fail(exchange, exchange->route->file, exchange->route->line, why.text);
+        }
     } else if (end->cancelled) {
         const struct problem problem = {.status = 504, .detail = "the handler did not end in time"};
         answer_problem(&problem, exchange->respond, exchange->ctx);
@@ -249,12 +261,12 @@ static bool run(struct handling *h, respond_fn respond, void *ctx)
     return true;
 }
 
-void routes_handle(struct generation *generation, const struct request *request,
-                   respond_fn respond, void *ctx)
+void routes_handle(struct generation *generation, const struct request *request, respond_fn respond,
+                   void *ctx)
 {
     struct handling h = {.generation = generation, .request = request};
-    bool runs = find_route(&h) && check_key(&h) && read_body(&h) && check_body(&h) &&
-                run(&h, respond, ctx);
+    bool runs =
+        find_route(&h) && check_key(&h) && read_body(&h) && check_body(&h) && run(&h, respond, ctx);
     if (!runs)
         answer_problem(&h.problem, respond, ctx);
     strbuf_clear(&h.match.allowed);

@@ -12,9 +12,10 @@
 #include "policy/router.h"
 
 static const char *const type_names[] = {
-    [SHAPE_STRING] = "string", [SHAPE_INTEGER] = "integer", [SHAPE_NUMBER] = "number",
-    [SHAPE_BOOLEAN] = "boolean", [SHAPE_OBJECT] = "object", [SHAPE_ARRAY] = "array",
-    [SHAPE_TIME] = "time", [SHAPE_LIMIT] = "limit", [SHAPE_WORDS] = "words", [SHAPE_ANY] = "any"};
+    [SHAPE_STRING] = "string",   [SHAPE_INTEGER] = "integer", [SHAPE_NUMBER] = "number",
+    [SHAPE_BOOLEAN] = "boolean", [SHAPE_OBJECT] = "object",   [SHAPE_ARRAY] = "array",
+    [SHAPE_TIME] = "time",       [SHAPE_LIMIT] = "limit",     [SHAPE_WORDS] = "words",
+    [SHAPE_ANY] = "any"};
 
 /* ---- reading a shape ---- */
 
@@ -52,8 +53,7 @@ void shape_read(lua_State *L, struct shape *shape, int index, const char *what)
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
             api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
-        shape->members =
-            xgrow(shape->members, shape->count, &shape->room, sizeof(*shape->members));
+        shape->members = xgrow(shape->members, shape->count, &shape->room, sizeof(*shape->members));
         struct shape_member *member = &shape->members[shape->count++];
         *member = (struct shape_member){.name = xstrdup(lua_tostring(L, -2))};
         if (!read_type(member, span_of(lua_tostring(L, -1))))
@@ -97,7 +97,11 @@ static void add_words(struct strbuf *out, const char *words)
     struct span rest = span_of(words), word;
     bool first = true;
     while (span_cut(&rest, '|', &word)) {
-        strbuf_addf(out, "%s\"%.*s\"", first ? "" : rest.at ? ", " : " or ", (int)word.len, word.at);
+        strbuf_addf(out, "%s\"%.*s\"",
+                    first     ? ""
+                    : rest.at ? ", "
+                              : " or ",
+                    (int)word.len, word.at);
         first = false;
     }
 }
@@ -304,8 +308,8 @@ static void member_fault(struct shape_fault *fault, const struct shape *shape,
         strbuf_clear(&words);
         return;
     }
-    const char *near = text_nearest(value->key.at, shape->members, shape->count,
-                                    sizeof(shape->members[0]));
+    const char *near =
+        text_nearest(value->key.at, shape->members, shape->count, sizeof(shape->members[0]));
     snprintf(fault->message, sizeof(fault->message), "unknown field%s%s%s",
              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

@@ -87,13 +87,12 @@ static void tell(struct policy_report *report, const struct test *test,
         finding_add(report, test->file, why->line ? why->line : test->line, "test \"%s\": %s",
                     test->name, why->message);
     else
-        finding_add(report, test->file, test->line, "test \"%s\": %s:%d: %s", test->name,
-                    why->file, why->line, why->message);
+        finding_add(report, test->file, test->line, "test \"%s\": %s:%d: %s", test->name, why->file,
+                    why->line, why->message);
 }
 
 /* The factory of `t` is on top of the stack and stays there. */
-static void run_test(struct generation *generation, lua_Integer index,
-                     struct policy_report *report)
+static void run_test(struct generation *generation, lua_Integer index, struct policy_report *report)
 {
     lua_State *L = generation->L;
     struct test test = test_at(L, index);
@@ -199,20 +198,24 @@ const struct api_table api_table_test = {
     .on = "", .class_doc = "Tests of policies.", .rows = test_rows, .testing = true};
 
 static const struct api_row t_rows[] = {
-    {"eq", NULL, "fun(got: any, wanted: any, what?: string)", "Fails unless both are equal.", false},
+    {"eq", NULL, "fun(got: any, wanted: any, what?: string)", "Fails unless both are equal.",
+     false},
     {"ok", NULL, "fun(value: any, what?: string)", "Fails if the value is false or nil.", false},
     {"authorize", NULL,
-     "fun(idTag: string, cp: string, ask?: { purpose?: string, connector?: integer }): string, table",
+     "fun(idTag: string, cp: string, ask?: { purpose?: string, connector?: integer }): string, "
+     "table",
      "Presents a card: the status, and the whole idTagInfo. purpose = \"start\" asks by a "
      "StartTransaction (which is kept).",
      false},
     {"transaction", NULL,
      "fun(what: { cp: string, idTag: string, connector?: integer, kwh?: number }): tx, string",
-     "Starts a transaction, maybe with some energy already; the tx, and the status it was answered.",
+     "Starts a transaction, maybe with some energy already; the tx, and the status it was "
+     "answered.",
      false},
     {"meter", NULL,
      "fun(tx: tx, what: { power?: number, soc?: number, every?: string|number, count?: integer })",
-     "Sends meter values, `count` times (1), one each `every` (\"60s\"), while the transaction is open.",
+     "Sends meter values, `count` times (1), one each `every` (\"60s\"), while the transaction is "
+     "open.",
      false},
     {"stop", NULL, "fun(tx: tx, what?: { reason?: string, idTag?: string }): table",
      "Ends a transaction at the charger; the answer.", false},
@@ -222,21 +225,27 @@ static const struct api_row t_rows[] = {
      "Sends any CALL from the charger; the answer, or nil and the CALLERROR.", false},
     {"answers", NULL, "fun(action: string, answer: table|function|\"timeout\"|\"offline\"|string)",
      "How chargers answer this action from now on: a payload, a function(cp, payload) that returns "
-     "one, \"timeout\" (never), \"offline\" (drops the line), or a CALLERROR code. Without it they accept.",
+     "one, \"timeout\" (never), \"offline\" (drops the line), or a CALLERROR code. Without it they "
+     "accept.",
      false},
-    {"sent", NULL, "fun(cp?: string, action?: string): { cp: string, action: string, payload: table }[]",
+    {"sent", NULL,
+     "fun(cp?: string, action?: string): { cp: string, action: string, payload: table }[]",
      "What the server has sent to chargers so far.", false},
-    {"connect", NULL, "fun(cp: string)", "Connects and boots a charger; others do it when first used.", false},
+    {"connect", NULL, "fun(cp: string)",
+     "Connects and boots a charger; others do it when first used.", false},
     {"disconnect", NULL, "fun(cp: string)", "Drops its line.", false},
-    {"clock", NULL, "fun(time: string|integer)", "Sets the clock: \"2026-05-01T12:00:00Z\".", false},
-    {"advance", NULL, "fun(time: string|number)",
-     "Moves the clock on, timer by timer: \"15m\".", false},
+    {"clock", NULL, "fun(time: string|integer)", "Sets the clock: \"2026-05-01T12:00:00Z\".",
+     false},
+    {"advance", NULL, "fun(time: string|number)", "Moves the clock on, timer by timer: \"15m\".",
+     false},
     {"tag", NULL,
-     "fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, max_active?: integer })",
+     "fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, "
+     "max_active?: integer })",
      "Sets a tag as PUT /api/v1/tags does.", false},
     {"request", NULL, "fun(route: string, body?: any): integer, any",
      "A REST request with an admin key: t.request(\"GET /mine\"); status and body.", false},
-    {"allow_errors", NULL, "fun()", "From now on a handler that fails is not the test's failure.", false},
+    {"allow_errors", NULL, "fun()", "From now on a handler that fails is not the test's failure.",
+     false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_t = {

@@ -20,7 +20,8 @@ struct testkit_result { /* of a CALL that a fake charger sent */
     char *id, *frame;
 };
 
-struct testkit_call { /* of the server, for a fake charger to answer; lives in the arena of a step */
+struct testkit_call { /* of the server, for a fake charger to answer; lives in the arena of a step
+                       */
     const char *cp, *id, *action;
     const struct json *payload;
 };
@@ -43,7 +44,7 @@ struct testkit {
     size_t transaction_count, transaction_room;
     uint64_t last_connection;
     struct testkit_answer *answers;
-    struct arena arena; /* of the newest step */
+    struct arena arena;    /* of the newest step */
     struct reason failure; /* the first handler that failed in this test; "" if none did */
     bool failures_allowed;
 };

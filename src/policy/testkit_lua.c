@@ -156,18 +156,18 @@ static void on_tag(void *ctx, bool ok, const char *why)
 /* tag{ idTag=, status=, expires= (seconds), parentIdTag=, max_active= }: as if set by REST. */
 static int kit_tag(lua_State *L)
 {
-    static const char *const names[] = {"idTag", "status", "expires", "parentIdTag", "max_active",
-                                        NULL};
+    static const char *const names[] = {"idTag",       "status",     "expires",
+                                        "parentIdTag", "max_active", NULL};
     struct testkit *kit = kit_of(L);
     api_arg_table(L, "t.tag", 1, "tag");
     api_check_members(L, "t.tag", 1, names);
     int64_t expires = api_opt_integer(L, "t.tag", 1, "expires", ABSENT);
-    const struct id_tag tag = {
-        .id_tag = (char *)api_opt_string(L, "t.tag", 1, "idTag"),
-        .status = (char *)api_opt_string(L, "t.tag", 1, "status"),
-        .expiry_ms = expires == ABSENT ? ABSENT : expires * 1000,
-        .parent_id_tag = (char *)api_opt_string(L, "t.tag", 1, "parentIdTag"),
-        .max_active = api_opt_integer(L, "t.tag", 1, "max_active", ABSENT)};
+    const struct id_tag tag = {.id_tag = (char *)api_opt_string(L, "t.tag", 1, "idTag"),
+                               .status = (char *)api_opt_string(L, "t.tag", 1, "status"),
+                               .expiry_ms = expires == ABSENT ? ABSENT : expires * 1000,
+                               .parent_id_tag =
+                                   (char *)api_opt_string(L, "t.tag", 1, "parentIdTag"),
+                               .max_active = api_opt_integer(L, "t.tag", 1, "max_active", ABSENT)};
     struct reason why;
     if (!station_tag_put(kit->station, &tag, &why, on_tag, NULL))
         return api_raise(L, "t.tag: %s", why.text);

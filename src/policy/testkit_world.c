@@ -139,8 +139,8 @@ static void on_verdict(void *ctx, const struct verdict *verdict)
         !asking.kit->failures_allowed) {
         const char *why = verdict->why ? verdict->why : "no reason given";
         if (verdict->file && !strstr(why, verdict->file))
-            reason_set(&asking.kit->failure, "%s:%lld: %s", verdict->file,
-                       (long long)verdict->line, why);
+            reason_set(&asking.kit->failure, "%s:%lld: %s", verdict->file, (long long)verdict->line,
+                       why);
         else
             reason_set(&asking.kit->failure, "%s", why);
     }
@@ -278,8 +278,7 @@ void testkit_receive(struct testkit *kit, const char *cp, const char *text, size
 static void keep_result(struct testkit *kit, const char *id, const struct testkit_frame *frame)
 {
     struct testkit_result *result = xmalloc(sizeof(*result));
-    *result = (struct testkit_result){kit->results, xstrdup(id),
-                                      xstrndup(frame->text, frame->len)};
+    *result = (struct testkit_result){kit->results, xstrdup(id), xstrndup(frame->text, frame->len)};
     kit->results = result;
 }
 
