@@ -198,6 +198,8 @@ static int route_new(lua_State *L)
     struct generation *generation = generation_of(L);
     bool options = lua_gettop(L) >= 3;
     api_arg_string(L, "route", 1, "template");
+    if (options && !lua_istable(L, 2))
+        return api_bad_argument(L, "route", 2, "options", "a table");
     api_arg_function(L, "route", options ? 3 : 2, "handler");
     if (generation->loading_file < 0)
         return api_raise(L, "route can only be used while a policy file loads");
