@@ -143,6 +143,9 @@ bool schema_migrate(struct sql *sql, const char *path, struct reason *why)
                           "store: \"%s\" was written by a newer ChargeBridge (schema %" PRId64
                           ", this one knows %d)",
                           path, version, NEWEST);
+    struct reason cause;
+    if (!sql_script(sql, "PRAGMA journal_mode=WAL", &cause))
+        return reason_set(why, "store: cannot use \"%s\": %s", path, cause.text);
     if (version == NEWEST)
         return true;
     if (version > 0 && !keep_copy(sql, path, why))

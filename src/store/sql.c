@@ -31,8 +31,7 @@ bool sql_open(struct sql *sql, const char *path, bool writer, struct reason *why
     sqlite3_extended_result_codes(sql->db, 1);
     struct reason cause;
     if (sql_script(sql,
-                   writer ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384;"
+                   writer ? "PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;"
                           : "PRAGMA query_only=ON;",
                    &cause))
         return true;

@@ -58,7 +58,8 @@ struct sql {
     int64_t fail_at; /* tests: the step that fails, counted down; 0 = none */
 };
 
-/* Opens with the pragmas of a writer (WAL, FULL) or a reader. */
+/* Opens with the pragmas of a writer (FULL) or a reader. Changes nothing in the file: WAL is turned
+ * on by schema_migrate(), once it is known to be ours. */
 bool sql_open(struct sql *sql, const char *path, bool writer, struct reason *why);
 void sql_close(struct sql *sql);
 
