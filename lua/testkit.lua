@@ -193,6 +193,7 @@ local function new_test(kit)
   function t.meter(tx, what)
     local every = duration(what.every or "60s")
     for _ = 1, what.count or 1 do
+      if not tx.active then return end
       t.advance(every)
       if not tx.active then return end
       meters[tx.id] = (meters[tx.id] or 0) + (what.power or 0) * every / 3600

@@ -27,6 +27,7 @@ const struct api_table *const api_tables[] = {
     &api_table_tag,
     &api_table_every,
     &api_table_route,
+    &api_table_route_options,
     &api_table_req,
     &api_table_rest,
     &api_table_test,

@@ -47,7 +47,9 @@ static void print_events(struct strbuf *out)
 static void print_types(struct strbuf *out)
 {
     strbuf_adds(out, "---@meta\n-- Generated from the API rows (src/policy/api_*.c) by "
-                     "`chargebridge api`. Do not edit.\n\n");
+                     "`chargebridge api`. Do not edit.\n\n"
+                     "---@alias route_handler fun(req: req): integer, string|table|nil, "
+                     "table<string, string>?\n\n");
     print_events(out);
     for (size_t i = 0; api_tables[i]; i++) {
         if (api_tables[i]->privileged)

@@ -332,14 +332,10 @@ void route_find(const struct generation *generation, const char *method, const c
 
 static const struct api_row rows[] = {
     {"route", route_new,
-     "fun(template: string, handler: fun(req: req): integer, any, table<string, string>?)"
-     "|fun(template: string, options: route_options, handler: fun(req: req): integer, any, "
-     "table<string, string>?)",
+     "fun(template: string, options: route_options|route_handler, handler?: route_handler)",
      "A REST route: route(\"GET /mine/{id}\", function(req) return 200, { id = req.path.id } end). "
      "The "
-     "handler returns the status, a body (a table becomes JSON) and maybe headers. Options: key = "
-     "false (open to all), scope = \"read\"|\"operate\"|\"admin\", replace = true (instead of the "
-     "server's own), doc, query = { name = \"integer?\" }, body = { name = \"string\" }|\"text\".",
+     "options may be left out.",
      false},
     {"problem", answer_problem_new,
      "fun(status: integer, detail?: string, more?: table): integer, table, table<string, string>",
@@ -347,6 +343,28 @@ static const struct api_row rows[] = {
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_route = {.on = "", .class_doc = "REST.", .rows = rows};
+
+static const struct api_row option_rows[] = {
+    {"key", NULL, "boolean?", "false: open to all, without a key.", false},
+    {"scope", NULL, "\"read\"|\"operate\"|\"admin\"|nil",
+     "What the key must allow; \"read\" for GET, \"operate\" for the others.", false},
+    {"replace", NULL, "boolean?", "true: instead of a route that ships with the server.", false},
+    {"doc", NULL, "string?", "One line for the list of endpoints.", false},
+    {"query", NULL, "table<string, string>?",
+     "Allowed parameters and their types: \"string\", \"integer\", \"number\", \"boolean\", "
+     "\"time\" (the "
+     "handler gets seconds), \"limit\" (1 to 1000, else 100), words (\"a|b\"); with ? it may be "
+     "missing.",
+     false},
+    {"body", NULL, "table<string, string>|\"json\"|\"text\"|nil",
+     "Allowed members and their types, as for query, also \"object\", \"array\", \"any\"; \"text\" "
+     "takes "
+     "any body as it is.",
+     false},
+    {NULL, NULL, NULL, NULL, false}};
+
+const struct api_table api_table_route_options = {
+    .on = "route_options", .class_doc = "Options of a route.", .rows = option_rows, .object = true};
 
 static const struct api_row req_rows[] = {
     {"method", NULL, "string", "\"GET\" …", false},

@@ -4,9 +4,10 @@
 static void test_fields(void **state)
 {
     (void)state;
-    lua_gives("local cp = chargepoint 'CP1' return {cp.id, cp.online, cp.registration, cp.version,"
-              " cp.vendor, cp.model, cp.serial == nil, cp.firmware == nil, cp.address, cp.last_seen}",
-              "[\"CP1\",true,\"accepted\",\"1.6\",\"V\",\"M\",true,true,\"192.0.2.7\",1752470408]");
+    lua_gives(
+        "local cp = chargepoint 'CP1' return {cp.id, cp.online, cp.registration, cp.version,"
+        " cp.vendor, cp.model, cp.serial == nil, cp.firmware == nil, cp.address, cp.last_seen}",
+        "[\"CP1\",true,\"accepted\",\"1.6\",\"V\",\"M\",true,true,\"192.0.2.7\",1752470408]");
     lua_gives("return {tostring(chargepoint 'cp1'), chargepoint 'cp1' == chargepoint 'CP1',"
               " chargepoint 'nobody' == nil}",
               "[\"CP1\",true,true]");
@@ -25,10 +26,12 @@ static void test_every_row_can_be_read(void **state)
 static void test_connectors(void **state)
 {
     (void)state;
-    struct world *w = world_running("local c = chargepoint('CP1').connectors return {#c, c[2], "
-                                    "c[1] and c[1].transaction and c[1].transaction.id, c[0].status}");
+    struct world *w =
+        world_running("local c = chargepoint('CP1').connectors return {#c, c[2], "
+                      "c[1] and c[1].transaction and c[1].transaction.id, c[0].status}");
     say(w->f, "CP1",
-        "[2,\"1\",\"StatusNotification\",{\"connectorId\":2,\"errorCode\":\"GroundFailure\",\"info\":"
+        "[2,\"1\",\"StatusNotification\",{\"connectorId\":2,\"errorCode\":\"GroundFailure\","
+        "\"info\":"
         "\"wet\",\"status\":\"Faulted\",\"timestamp\":\"2025-07-14T05:20:00Z\"}]");
     say(w->f, "CP1",
         "[2,\"2\",\"StatusNotification\",{\"connectorId\":0,\"errorCode\":\"NoError\",\"status\":"
@@ -45,8 +48,9 @@ static void test_connectors(void **state)
 static void test_all(void **state)
 {
     (void)state;
-    struct world *w = world_running("local ids = {} for cp in chargepoints() do ids[#ids + 1] = cp.id"
-                                    " end return ids");
+    struct world *w =
+        world_running("local ids = {} for cp in chargepoints() do ids[#ids + 1] = cp.id"
+                      " end return ids");
     up(w->f, "CP9", 9);
     up(w->f, "CP2", 10);
     EXPECT(w, "POST /run", NULL, 200, "[[\"CP1\",\"CP9\",\"CP2\"]]");
@@ -75,7 +79,8 @@ static void test_errors(void **state)
 {
     (void)state;
     lua_fails("return chargepoint()", "chargepoint: argument 1 (id) must be a string, not nil");
-    lua_fails("return chargepoint(5)", "chargepoint: argument 1 (id) must be a string, not a number");
+    lua_fails("return chargepoint(5)",
+              "chargepoint: argument 1 (id) must be a string, not a number");
     lua_fails("return chargepoint('CP1').onlin", "a cp has no field onlin; did you mean online?");
     lua_fails("return chargepoint('CP1')[1]", "a cp has no field");
     lua_fails("chargepoint('CP1').online = false", "a cp is read-only; keep values in cp.vars");
@@ -104,7 +109,8 @@ static void test_not_while_loading(void **state)
     static const struct {
         const char *code, *part;
     } cases[] = {
-        {"chargepoint('CP1'):call('ClearCache')", "cp:call cannot be used while a policy file loads"},
+        {"chargepoint('CP1'):call('ClearCache')",
+         "cp:call cannot be used while a policy file loads"},
         {"local x = chargepoint('CP1').online", "reading a cp cannot be used while"},
         {"local x = chargepoint('CP1').vars.x", "cp.vars cannot be used while"},
         {"chargepoint('CP1').vars.x = 1", "cp.vars cannot be used while"},
@@ -182,9 +188,10 @@ static void test_a_callerror(void **state)
     (void)state;
     struct world *w = world_that_calls();
     reply(w, "[4,\"%s\",\"NotSupported\",\"no cache\",{\"a\":1}]");
-    expect_code(w, "{\"code\":\"NotSupported\",\"details\":{\"a\":1},\"err\":{\"code\":\"NotSupported\","
-                   "\"details\":{\"a\":1},\"message\":\"CALLERROR NotSupported: no cache\"},\"text\":"
-                   "\"no: CALLERROR NotSupported: no cache\"}");
+    expect_code(
+        w, "{\"code\":\"NotSupported\",\"details\":{\"a\":1},\"err\":{\"code\":\"NotSupported\","
+           "\"details\":{\"a\":1},\"message\":\"CALLERROR NotSupported: no cache\"},\"text\":"
+           "\"no: CALLERROR NotSupported: no cache\"}");
 }
 
 static void test_a_timeout(void **state)

@@ -48,19 +48,22 @@ static void test_refused_load_changes_nothing(void **state)
 static void test_never_overlaps(void **state)
 {
     (void)state;
-    struct world *w = world_with("local n = 0\n"
-                                 "every('10s', function() n = n + 1 chargepoint('CP1'):call('ClearCache',"
-                                 " {}, { timeout = '25s' }) end)\n"
-                                 "route('GET /n', function() return 200, { n } end)");
+    struct world *w =
+        world_with("local n = 0\n"
+                   "every('10s', function() n = n + 1 chargepoint('CP1'):call('ClearCache',"
+                   " {}, { timeout = '25s' }) end)\n"
+                   "route('GET /n', function() return 200, { n } end)");
     pass(w->f, 10000);
     EXPECT(w, "GET /n", NULL, 200, "[1]");
     pass(w->f, 5000);
     EXPECT(w, "GET /n", NULL, 200, "[1]");
-    EXPECT_PART(w, "GET /api/v1/policies", NULL, 200,
-                "\"timers\":[{\"errors\":0,\"name\":\"every 10-t.lua:2\",\"periodMs\":10000,\"runs\":1,"
-                "\"skipped\":0}]");
+    EXPECT_PART(
+        w, "GET /api/v1/policies", NULL, 200,
+        "\"timers\":[{\"errors\":0,\"name\":\"every 10-t.lua:2\",\"periodMs\":10000,\"runs\":1,"
+        "\"skipped\":0}]");
     pass(w->f, 5000); /* due again: its own deadline ends the first run in the same moment */
-    assert_int_equal(w->f->sent.count, 1); /* one CALL at a time; the cut-off one was not sent again */
+    assert_int_equal(w->f->sent.count,
+                     1); /* one CALL at a time; the cut-off one was not sent again */
     world_free(w);
 }
 

@@ -97,7 +97,8 @@ static void test_all_faults_are_found(void **state)
           "}\n",
           {3, "idtags: A: expires: \"2026-13-45\" is no date; write \"2026-12-31\""},
           {4, "idtags: B: unknown member expiers; did you mean \"expires\"?"},
-          {5, "idtags: C: hours: \"noon\" are no hours"}, {6, "D: group must have 1 to 20 characters"},
+          {5, "idtags: C: hours: \"noon\" are no hours"},
+          {6, "D: group must have 1 to 20 characters"},
           {6, "D: shared must be true or false, not a string"},
           {11, "E: blocked must be true or false, not a number"},
           {11, "E: name must be a text, not a table"},
@@ -111,9 +112,11 @@ static void test_twice(void **state)
     (void)state;
     FINDS("return idtags {\n [\"04A2\"] = {},\n\n [\"04a2\"] = {},\n}",
           {4, "idtags: 04a2: this tag is in the list twice"});
-    FINDS("return idtags {\n [\"04A2\"] = {},\n [\"X\"] = { [\"04A2\"] = 1 },\n [\"04A2\"] = {},\n}",
-          {3, "X: unknown member 04A2"}, {4, "04A2: this tag is in the list twice"});
-    FINDS("return idtags({\n X = {}, Y = {},\n X = {},\n})", {3, "X: this tag is in the list twice"});
+    FINDS(
+        "return idtags {\n [\"04A2\"] = {},\n [\"X\"] = { [\"04A2\"] = 1 },\n [\"04A2\"] = {},\n}",
+        {3, "X: unknown member 04A2"}, {4, "04A2: this tag is in the list twice"});
+    FINDS("return idtags({\n X = {}, Y = {},\n X = {},\n})",
+          {3, "X: this tag is in the list twice"});
 }
 
 static void test_types(void **state)
@@ -147,8 +150,7 @@ static void test_rest_tags(void **state)
                                     " t.parentIdTag, t.note, t.max_active, tag 'x' == nil}");
     struct id_tag tag = {"Vip-1", "Blocked", 1752470409000, "G", "lost", 2};
     assert_true(station_tag_put(w->f->st, &tag, NULL, NULL, NULL));
-    EXPECT(w, "POST /run", NULL, 200,
-           "[[\"Vip-1\",\"Blocked\",1752470409,\"G\",\"lost\",2,true]]");
+    EXPECT(w, "POST /run", NULL, 200, "[[\"Vip-1\",\"Blocked\",1752470409,\"G\",\"lost\",2,true]]");
     world_free(w);
     lua_fails("return tag()", "tag: argument 1 (idTag) must be a string, not nil");
 }

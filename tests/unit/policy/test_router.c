@@ -16,11 +16,23 @@ static void refused(const char *text, int line, const char *part)
 static void test_bad_templates(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "GET",         "/x",          "get /x",       "FETCH /x",  "GET x",      "GET /",
-        "GET //",      "GET /a//b",   "GET /{}",   "GET /{a}b",  "GET /{1}",
-        "GET /{a-b}",  "GET /a?b=1",  "GET /a b",     "GET /%20",  "GET /{a}/{a}",
-        "GET /1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
+    static const char *const bad[] = {"GET",
+                                      "/x",
+                                      "get /x",
+                                      "FETCH /x",
+                                      "GET x",
+                                      "GET /",
+                                      "GET //",
+                                      "GET /a//b",
+                                      "GET /{}",
+                                      "GET /{a}b",
+                                      "GET /{1}",
+                                      "GET /{a-b}",
+                                      "GET /a?b=1",
+                                      "GET /a b",
+                                      "GET /%20",
+                                      "GET /{a}/{a}",
+                                      "GET /1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         char *text = xprintf("\nroute(\"%s\", function() end)", bad[i]);
         refused(text, 2, "is no route: ");
@@ -40,9 +52,11 @@ static void test_bad_arguments(void **state)
     refused("route('GET /x', { key = 1 }, function() end)", 1, "key must be true or false");
     refused("route('GET /x', { scope = 'root' }, function() end)", 1, "not \"root\"");
     refused("route('GET /x', { query = 1 }, function() end)", 1, "route: query must be a table");
-    refused("route('GET /x', { query = { a = 1 } }, function() end)", 1, "query must be a table such");
+    refused("route('GET /x', { query = { a = 1 } }, function() end)", 1,
+            "query must be a table such");
     refused("route('GET /x', { query = { a = 'int' } }, function() end)", 1, "\"int\" is no type");
-    refused("route('GET /x', { body = 'xml' }, function() end)", 1, "body must be \"json\", \"text\"");
+    refused("route('GET /x', { body = 'xml' }, function() end)", 1,
+            "body must be \"json\", \"text\"");
     refused("route('GET /x', { body = 5 }, function() end)", 1, "body must be a table");
     refused("route('GET /x', { doc = 5 }, function() end)", 1, "doc must be a string");
 }
@@ -50,7 +64,8 @@ static void test_bad_arguments(void **state)
 static void test_only_while_loading(void **state)
 {
     (void)state;
-    lua_fails("route('GET /x', function() end)", "route can only be used while a policy file loads");
+    lua_fails("route('GET /x', function() end)",
+              "route can only be used while a policy file loads");
 }
 
 static void test_two_owners(void **state)
@@ -78,7 +93,8 @@ static void test_replacing(void **state)
 static void test_at_most_256(void **state)
 {
     (void)state;
-    refused("for i = 1, 300 do route('GET /x' .. i, function() end) end", 1, "more than 256 routes");
+    refused("for i = 1, 300 do route('GET /x' .. i, function() end) end", 1,
+            "more than 256 routes");
 }
 
 /* ---- finding ---- */
@@ -135,18 +151,21 @@ static void test_method_not_allowed(void **state)
 static void test_scopes(void **state)
 {
     (void)state;
-    struct world *w = world_with("route('GET /r', function(req) return 200, { req.key } end)\n"
-                                 "route('POST /o', function() return 200, 'o' end)\n"
-                                 "route('GET /a', { scope = 'admin' }, function() return 200, 'a' end)\n"
-                                 "route('GET /p', { key = false }, function() return 200, 'p' end)");
+    struct world *w =
+        world_with("route('GET /r', function(req) return 200, { req.key } end)\n"
+                   "route('POST /o', function() return 200, 'o' end)\n"
+                   "route('GET /a', { scope = 'admin' }, function() return 200, 'a' end)\n"
+                   "route('GET /p', { key = false }, function() return 200, 'p' end)");
     static const struct {
         const char *what;
         enum key_scope scope;
         int status;
     } cases[] = {
-        {"GET /p", SCOPE_NONE, 200},   {"GET /r", SCOPE_NONE, 401},    {"GET /r", SCOPE_READ, 200},
-        {"POST /o", SCOPE_READ, 403},  {"POST /o", SCOPE_OPERATE, 200}, {"GET /a", SCOPE_OPERATE, 403},
-        {"GET /a", SCOPE_ADMIN, 200},  {"GET /r", SCOPE_ADMIN, 200},   {"GET /a", SCOPE_NONE, 401},
+        {"GET /p", SCOPE_NONE, 200},     {"GET /r", SCOPE_NONE, 401},
+        {"GET /r", SCOPE_READ, 200},     {"POST /o", SCOPE_READ, 403},
+        {"POST /o", SCOPE_OPERATE, 200}, {"GET /a", SCOPE_OPERATE, 403},
+        {"GET /a", SCOPE_ADMIN, 200},    {"GET /r", SCOPE_ADMIN, 200},
+        {"GET /a", SCOPE_NONE, 401},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct asked asked = {NULL, NULL, cases[i].scope};
@@ -168,14 +187,17 @@ static void test_query(void **state)
     struct world *w = world_with(
         "route('GET /q', { query = { s = 'string?', i = 'integer?', n = 'number?', b = 'boolean?',"
         " t = 'time?', w = 'a|b?', limit = 'limit' } }, function(req) return 200, req.query end)\n"
-        "route('GET /need', { query = { s = 'string' } }, function(req) return 200, req.query end)\n"
+        "route('GET /need', { query = { s = 'string' } }, function(req) return 200, req.query "
+        "end)\n"
         "route('GET /none', { query = {} }, function(req) return 200, req.query end)\n"
         "route('GET /free', function(req) return 200, req.query end)");
     EXPECT(w, "GET /q", NULL, 200, "{\"limit\":100}");
-    EXPECT(w, "GET /q?s=x&i=-5&n=1.5&b=true&t=2026-01-01T00:00:00Z&w=b&limit=1000", NULL, 200,
-           "{\"b\":true,\"i\":-5,\"limit\":1000,\"n\":1.5,\"s\":\"x\",\"t\":1767225600,\"w\":\"b\"}");
+    EXPECT(
+        w, "GET /q?s=x&i=-5&n=1.5&b=true&t=2026-01-01T00:00:00Z&w=b&limit=1000", NULL, 200,
+        "{\"b\":true,\"i\":-5,\"limit\":1000,\"n\":1.5,\"s\":\"x\",\"t\":1767225600,\"w\":\"b\"}");
     EXPECT(w, "GET /q?b=0&t=2026-01-01", NULL, 200, "{\"b\":false,\"limit\":100,\"t\":1767225600}");
-    EXPECT(w, "GET /q?t=2026-01-01T00:00:00.250Z", NULL, 200, "{\"limit\":100,\"t\":1767225600.25}");
+    EXPECT(w, "GET /q?t=2026-01-01T00:00:00.250Z", NULL, 200,
+           "{\"limit\":100,\"t\":1767225600.25}");
     EXPECT(w, "GET /free?x=1&y=", NULL, 200, "{\"x\":\"1\",\"y\":\"\"}");
     static const struct {
         const char *what, *part;
@@ -243,8 +265,8 @@ static void test_content_types(void **state)
 static void test_text_bodies(void **state)
 {
     (void)state;
-    struct world *w = world_with(
-        "route('POST /t', { body = 'text' }, function(req) return 200, req.body end)");
+    struct world *w =
+        world_with("route('POST /t', { body = 'text' }, function(req) return 200, req.body end)");
     assert_int_equal(post(w, "POST /t", "text/csv", "a;b"), 200);
     assert_string_equal(strbuf_text(&w->body), "a;b");
     world_free(w);
@@ -258,10 +280,12 @@ static void test_declared_bodies(void **state)
         " o = 'object?', l = 'array?', t = 'time?', w = 'a|b|c?', x = 'any?', m = 'limit' } },"
         " function(req) return 200, req.json end)");
     EXPECT(w, "POST /b",
-           "{\"s\":\"\",\"i\":3,\"n\":1.5,\"b\":false,\"o\":{},\"l\":[],\"t\":\"2026-01-01T00:00:00Z\","
+           "{\"s\":\"\",\"i\":3,\"n\":1.5,\"b\":false,\"o\":{},\"l\":[],\"t\":\"2026-01-01T00:00:"
+           "00Z\","
            "\"w\":\"c\",\"x\":[null],\"m\":5}",
            200,
-           "{\"b\":false,\"i\":3,\"l\":[],\"m\":5,\"n\":1.5,\"o\":{},\"s\":\"\",\"t\":\"2026-01-01T00:00:"
+           "{\"b\":false,\"i\":3,\"l\":[],\"m\":5,\"n\":1.5,\"o\":{},\"s\":\"\",\"t\":\"2026-01-"
+           "01T00:00:"
            "00Z\",\"w\":\"c\",\"x\":[null]}");
     EXPECT(w, "POST /b", "{\"s\":\"x\",\"i\":null}", 200, "{\"s\":\"x\"}");
     static const struct {
@@ -271,7 +295,8 @@ static void test_declared_bodies(void **state)
         {"{}", "{\"pointer\":\"/s\",\"message\":\"required\"}"},
         {"{\"s\":null}", "{\"pointer\":\"/s\",\"message\":\"expected a string, got null\"}"},
         {"{\"s\":5}", "\"message\":\"expected a string, got an integer\""},
-        {"{\"s\":\"\",\"i\":1.5}", "{\"pointer\":\"/i\",\"message\":\"expected an integer, got a number\"}"},
+        {"{\"s\":\"\",\"i\":1.5}",
+         "{\"pointer\":\"/i\",\"message\":\"expected an integer, got a number\"}"},
         {"{\"s\":\"\",\"n\":\"1\"}", "expected a number, got a string"},
         {"{\"s\":\"\",\"b\":0}", "expected true or false, got an integer"},
         {"{\"s\":\"\",\"o\":[]}", "expected an object, got a list"},
@@ -284,10 +309,11 @@ static void test_declared_bodies(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         EXPECT_PART(w, "POST /b", bad[i].body, 422, bad[i].part);
-    EXPECT_PART(w, "POST /b", "{\"i\":\"x\",\"z\":1}", 422,
-                "\"errors\":[{\"pointer\":\"/i\",\"message\":\"expected an integer, got a string\"},"
-                "{\"pointer\":\"/z\",\"message\":\"unknown field\"},{\"pointer\":\"/s\",\"message\":"
-                "\"required\"}]");
+    EXPECT_PART(
+        w, "POST /b", "{\"i\":\"x\",\"z\":1}", 422,
+        "\"errors\":[{\"pointer\":\"/i\",\"message\":\"expected an integer, got a string\"},"
+        "{\"pointer\":\"/z\",\"message\":\"unknown field\"},{\"pointer\":\"/s\",\"message\":"
+        "\"required\"}]");
     world_free(w);
     w = world_with("route('POST /b', { body = { idTag = 'string' } }, function() return 204 end)");
     EXPECT_PART(w, "POST /b", "{\"idtag\":\"x\"}", 422, "unknown field; did you mean idTag?");
@@ -302,9 +328,10 @@ static void test_req(void **state)
     struct world *w = world_with(
         "route('POST /x/{a}', function(req) return 200, { req.method, req.url, req.path, req.query,"
         " req.json, req.body, req.headers, req.peer, req.key } end)");
-    EXPECT(w, "POST /x/%41?q=1", "{\"b\":1}", 200,
-           "[\"POST\",\"/x/%41\",{\"a\":\"A\"},{\"q\":\"1\"},{\"b\":1},\"{\\\"b\\\":1}\",{\"accept\":"
-           "\"*/*\",\"content-type\":\"application/json\"},\"192.0.2.9\",\"tester\"]");
+    EXPECT(
+        w, "POST /x/%41?q=1", "{\"b\":1}", 200,
+        "[\"POST\",\"/x/%41\",{\"a\":\"A\"},{\"q\":\"1\"},{\"b\":1},\"{\\\"b\\\":1}\",{\"accept\":"
+        "\"*/*\",\"content-type\":\"application/json\"},\"192.0.2.9\",\"tester\"]");
     world_free(w);
 }
 
@@ -316,7 +343,8 @@ static void test_answers(void **state)
     struct world *w = world_with(
         "route('GET /1', function() return 204 end)\n"
         "route('GET /2', function() return 200, 'text' end)\n"
-        "route('GET /3', function() return 201, { a = 1 }, { Location = '/x', ['X-Y'] = 'z' } end)\n"
+        "route('GET /3', function() return 201, { a = 1 }, { Location = '/x', ['X-Y'] = 'z' } "
+        "end)\n"
         "route('GET /4', function() return 200, '<p>', { ['content-type'] = 'text/html' } end)\n"
         "route('GET /5', function() return problem(409, 'no', { code = 5 }) end)\n"
         "route('GET /6', function() return problem(404) end)\n"
@@ -333,7 +361,8 @@ static void test_answers(void **state)
     EXPECT(w, "GET /4", NULL, 200, "<p>");
     assert_string_equal(w->type, "text/html");
     EXPECT(w, "GET /5", NULL, 409,
-           "{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,\"code\":5,\"detail\":\"no\"}");
+           "{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,\"code\":5,\"detail\":"
+           "\"no\"}");
     assert_string_equal(w->type, "application/problem+json");
     EXPECT(w, "GET /6", NULL, 404,
            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404}");
@@ -394,7 +423,8 @@ static void test_too_late(void **state)
     (void)state;
     struct world *w = world_new();
     w->settings.handler_timeout_ms = 5000;
-    world_file(w, "10-t.lua", "route('GET /x', function() chargepoint('CP1'):call('ClearCache') end)");
+    world_file(w, "10-t.lua",
+               "route('GET /x', function() chargepoint('CP1'):call('ClearCache') end)");
     assert_true(world_load(w));
     assert_int_equal(ask(w, "GET /x", NULL), 0);
     pass(w->f, 5000);

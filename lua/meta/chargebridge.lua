@@ -1,0 +1,237 @@
+---@meta
+-- Generated from the API rows (src/policy/api_*.c) by `chargebridge api`. Do not edit.
+
+---@alias route_handler fun(req: req): integer, string|table|nil, table<string, string>?
+
+---Events: define a function and it is called. Lower-case names are events of ChargeBridge, CamelCase names are raw OCPP actions (on.DataTransfer).
+---@class on
+---@field identify fun(path: string, headers: table<string, string>): string|false|nil Who connects? The identity (it is welcome, known or not), false to refuse, nothing to let the path and the list of charge points decide. Runs before the connection is accepted and cannot wait.
+---@field boot fun(cp: cp, info: table): status: string?, more: table? BootNotification: "Accepted", "Pending" or "Rejected", and {interval = seconds, why = text}. Default: by the charge point's registration.
+---@field authorize fun(idTag: string, cp: cp, ask: table): status: string?, more: table? May this idTag (upper case) charge? "Accepted", "Blocked", "Expired", "Invalid" or "ConcurrentTx", and {parentIdTag, expiryDate, why}. ask = {purpose = "authorize", "start" or "stop", connector, transaction}. Default: Invalid.
+---@field start fun(tx: tx) A transaction began; it is stored and answered already.
+---@field stop fun(tx: tx) A transaction ended: tx.stop_reason, tx.kwh.
+---@field meter fun(tx: tx, m: table) Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage (V), current (A), temperature (°C), implausible, samples}; what was not measured is nil.
+---@field status fun(cp: cp, connector: integer, status: string, previous: string?) The status of a connector changed (0 = the charge point itself). Repeats raise no event.
+---@field online fun(cp: cp) A charge point connected.
+---@field offline fun(cp: cp) A charge point's connection is gone.
+---@field [string] fun(cp: cp, req: table): table? A raw OCPP action.
+on = {}
+
+---The time in seconds since 1970 (UTC).
+---@type fun(): integer
+now = nil
+
+---So many minutes, in seconds.
+---@type fun(count: number): number
+minutes = nil
+
+---So many hours, in seconds.
+---@type fun(count: number): number
+hours = nil
+
+---So many days, in seconds.
+---@type fun(count: number): number
+days = nil
+
+---Seconds from a text such as "90s", "15m", "2h", "1d" or "1h30m".
+---@type fun(text: string|number): number
+duration = nil
+
+---A time as text, "2026-05-01T12:00:00Z"; without an argument the time now.
+---@type fun(seconds?: number): string
+timestamp = nil
+
+---Seconds since 1970 from a date or date and time; without a zone it is site time. nil and an error if the text is neither.
+---@type fun(text: string): integer?, err?
+parse_time = nil
+
+---Hours of the week in site time: "22:00-06:00", "mon-fri 08:00-18:00, sat 09:00-12:00".
+---@type fun(hours: string): window
+window = nil
+
+---Hours of the week, such as "22:00-06:00" or "mon-fri 08:00-18:00, sat 09:00-12:00".
+---@class window
+---@field contains fun(self: window, time?: number): boolean Is that time, or now, within the window? In site time.
+
+---Lines in the server's log, at most 20 a second from a file; one line tells how many more there were. Silent while tests run.
+---@class log
+---@field info fun(format: any, ...: any) Writes a line; the format is that of string.format.
+---@field warn fun(format: any, ...: any) The same, as a warning.
+---@field error fun(format: any, ...: any) The same, as an error.
+---@field debug fun(format: any, ...: any) The same, shown only if the server logs at debug level.
+log = {}
+
+---JSON that keeps integers, empty lists and the order of members.
+---@class json
+---@field encode fun(value: any): string Strict JSON; members are sorted by name. Raises for what JSON has no word for (a function, NaN).
+---@field decode fun(text: string): any, err? The value, or nil and an error. Integers stay integers, null members are left out.
+---@field array fun(list?: table): table Marks a list so that it is written as [ ] even while it is empty; returns it.
+---@field ordered fun(names: string[], object: table): table Marks an object: members are written in this order, and as null while they are nil.
+---@field null any null inside of lists; the same value as cjson.null.
+json = {}
+
+---The charge point of that identity, or nil if none is known.
+---@type fun(id: string): cp?
+chargepoint = nil
+
+---For loops: all known charge points, in the order of their first contact.
+---@type fun(): fun(): cp?
+chargepoints = nil
+
+---A charge point. May be kept for any time; once it is gone, online is false, connectors is empty and everything else but id and vars is nil.
+---@class cp
+---@field id string Its identity, spelled as at the first contact.
+---@field online boolean Is it connected?
+---@field registration "accepted"|"pending"|"rejected"|nil How it was registered.
+---@field version string? The OCPP version of its last connection, "1.6".
+---@field vendor string? As in its last BootNotification.
+---@field model string? As in its last BootNotification.
+---@field serial string? As in its last BootNotification.
+---@field firmware string? As in its last BootNotification.
+---@field address string? The address that it is connected from.
+---@field connectors table<integer, connector> Its connectors by connectorId as they are now (a copy); 0 is the controller.
+---@field last_seen integer? When it was last heard of, in seconds since 1970.
+---@field vars vars Values that outlive reloads and restarts.
+---@field call fun(self: cp, action: string, payload?: table, options?: { timeout?: string|number }): table?, err? Sends a CALL; the payload is spelled as on the wire. The answer's payload, or nil and an error: err.code is "offline", "timeout", "refused", "gone" or the code of a CALLERROR. **Waits.**
+
+---A connector as it was when read.
+---@class connector
+---@field id integer connectorId.
+---@field status string? As in its last StatusNotification.
+---@field error_code string? As in its last StatusNotification.
+---@field info string? As in its last StatusNotification.
+---@field since integer? When it got this status, in seconds since 1970.
+---@field transaction tx? The open transaction.
+
+---The oldest open transaction that matches, or nil: transaction { idTag = idTag }.
+---@type fun(filter: integer|{ idTag?: string, cp?: cp|string, connector?: integer, id?: integer }): tx?
+transaction = nil
+
+---For loops: all open transactions that match, oldest first.
+---@type fun(filter?: { idTag?: string, cp?: cp|string, connector?: integer, id?: integer }): fun(): tx?
+transactions = nil
+
+---A transaction. May be kept for any time; once it is over, active is false and everything else but id is nil.
+---@class tx
+---@field id integer Its number (transactionId).
+---@field active boolean Is it open? False from on.stop on.
+---@field cp cp? Its charge point.
+---@field connector integer? connectorId.
+---@field idTag string? Who started it, in upper case.
+---@field parentIdTag string? The group of the tag, in upper case.
+---@field start integer? When it began, in seconds since 1970.
+---@field kwh number? Energy so far, or of the whole, in kWh; nil if it cannot be told.
+---@field energy_wh integer? The same in Wh.
+---@field power integer? The newest power, in W.
+---@field soc integer? The newest state of charge, in percent.
+---@field last_meter integer? When the newest meter value was taken; until then its start.
+---@field meter_start integer? The meter at its start, in Wh.
+---@field stop_reason string? Why it ended, in on.stop (and in tests, after it).
+---@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register.
+---@field vars vars Values that outlive reloads and restarts.
+
+---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.
+---@class vars
+
+---Why something that may fail did fail: second result of the functions that return nil then.
+---@class err
+---@field code string "offline", "timeout", "refused", "gone", "invalid" … or the code of a CALLERROR.
+---@field message string For people; what tostring(err) gives.
+---@field details table? The errorDetails of a CALLERROR.
+
+---Values that outlive reloads and restarts, shared by all policies.
+---@class store
+---@field get fun(key: string): any The value kept under that key, a copy; nil if there is none or its time is over.
+---@field set fun(key: string, value: any, options?: { ttl?: string|number }) Keeps a value (nil deletes it), for ever or for `ttl` ("1h"). Keys up to 255 bytes, values up to 64 KiB. Read back at once; on disk with the next commit.
+store = {}
+
+---An allow-list, checked when the file loads: idtags { ["04A2B3C4"] = { name = "Van 7" } }. Finds a tag in any spelling; read-only.
+---@type fun(list: table<string, idtag_entry>): table<string, idtag_entry?>
+idtags = nil
+
+---What PUT /api/v1/tags/{idTag} set for that tag, or nil.
+---@type fun(idTag: string): tag?
+tag = nil
+
+---An entry of an allow-list.
+---@class idtag_entry
+---@field name string? Whose it is.
+---@field group string? Answered as parentIdTag: members may stop what another started.
+---@field expires string|integer|nil Written "2026-12-31" (to the end of that day, site time) or with a time; read as seconds.
+---@field hours string|window|nil Written "22:00-06:00"; read as a window.
+---@field blocked boolean? Refuse it.
+---@field why string? Why it is blocked, for the log.
+---@field shared boolean? May charge at several places at once.
+---@field max_active integer? May charge at so many places at once.
+---@field idTag string? Its spelling in the list; not written.
+
+---A tag set by REST, as it was when read.
+---@class tag
+---@field idTag string Its spelling.
+---@field status string "Accepted", "Blocked", "Expired", "Invalid" or "ConcurrentTx".
+---@field expires integer? Seconds since 1970.
+---@field parentIdTag string? Its group.
+---@field note string? A text for operators.
+---@field max_active integer? May charge at so many places at once.
+
+---Runs f again and again: every("1m", function() … end). Never overlaps itself; the first run comes one period after the load.
+---@type fun(period: string|number, f: fun())
+every = nil
+
+---Counts the loads of the policies; this one's number.
+---@type integer
+generation = nil
+
+---A REST route: route("GET /mine/{id}", function(req) return 200, { id = req.path.id } end). The options may be left out.
+---@type fun(template: string, options: route_options|route_handler, handler?: route_handler)
+route = nil
+
+---An error answer of RFC 9457: return problem(404, "unknown charge point").
+---@type fun(status: integer, detail?: string, more?: table): integer, table, table<string, string>
+problem = nil
+
+---Options of a route.
+---@class route_options
+---@field key boolean? false: open to all, without a key.
+---@field scope "read"|"operate"|"admin"|nil What the key must allow; "read" for GET, "operate" for the others.
+---@field replace boolean? true: instead of a route that ships with the server.
+---@field doc string? One line for the list of endpoints.
+---@field query table<string, string>? Allowed parameters and their types: "string", "integer", "number", "boolean", "time" (the handler gets seconds), "limit" (1 to 1000, else 100), words ("a|b"); with ? it may be missing.
+---@field body table<string, string>|"json"|"text"|nil Allowed members and their types, as for query, also "object", "array", "any"; "text" takes any body as it is.
+
+---A REST request.
+---@class req
+---@field method string "GET" …
+---@field url string The path as received.
+---@field path table<string, string> The parameters of the template, decoded.
+---@field query table<string, any> The query parameters, of the types that were declared.
+---@field json any The body; an empty table if there is none.
+---@field body string The body as text.
+---@field headers table<string, string> By name in lower case; without keys.
+---@field peer string? The address of the client.
+---@field key string? The name of the API key.
+
+---A test, in policies/tests: runs at every check and load, with fake chargers and a fake clock that starts at 2026-01-01T12:00:00Z. Each test has chargers and transactions of its own.
+---@type fun(name: string, f: fun(t: t))
+test = nil
+
+---What a test has.
+---@class t
+---@field eq fun(got: any, wanted: any, what?: string) Fails unless both are equal.
+---@field ok fun(value: any, what?: string) Fails if the value is false or nil.
+---@field authorize fun(idTag: string, cp: string, ask?: { purpose?: string, connector?: integer }): string, table Presents a card: the status, and the whole idTagInfo. purpose = "start" asks by a StartTransaction (which is kept).
+---@field transaction fun(what: { cp: string, idTag: string, connector?: integer, kwh?: number }): tx, string Starts a transaction, maybe with some energy already; the tx, and the status it was answered.
+---@field meter fun(tx: tx, what: { power?: number, soc?: number, every?: string|number, count?: integer }) Sends meter values, `count` times (1), one each `every` ("60s"), while the transaction is open.
+---@field stop fun(tx: tx, what?: { reason?: string, idTag?: string }): table Ends a transaction at the charger; the answer.
+---@field status fun(cp: string, connector: integer, status: string, errorCode?: string) Sends a StatusNotification.
+---@field call fun(cp: string, action: string, payload?: table): table?, err? Sends any CALL from the charger; the answer, or nil and the CALLERROR.
+---@field answers fun(action: string, answer: table|function|"timeout"|"offline"|string) How chargers answer this action from now on: a payload, a function(cp, payload) that returns one, "timeout" (never), "offline" (drops the line), or a CALLERROR code. Without it they accept.
+---@field sent fun(cp?: string, action?: string): { cp: string, action: string, payload: table }[] What the server has sent to chargers so far.
+---@field connect fun(cp: string) Connects and boots a charger; others do it when first used.
+---@field disconnect fun(cp: string) Drops its line.
+---@field clock fun(time: string|integer) Sets the clock: "2026-05-01T12:00:00Z".
+---@field advance fun(time: string|number) Moves the clock on, timer by timer: "15m".
+---@field tag fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, max_active?: integer }) Sets a tag as PUT /api/v1/tags does.
+---@field request fun(route: string, body?: any): integer, any A REST request with an admin key: t.request("GET /mine"); status and body.
+---@field allow_errors fun() From now on a handler that fails is not the test's failure.
+
