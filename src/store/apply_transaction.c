@@ -1,14 +1,6 @@
 /* Starts and stops of transactions: repeats, estimates (X3, X7, X9, X11, X15). */
 #include "store/apply.h"
 
-/* An absent value takes part in the repeat key as a number that no charger sends. */
-enum { KEY_ABSENT = -1 };
-
-static int64_t key_value(int64_t value)
-{
-    return value == ABSENT ? KEY_ABSENT : value;
-}
-
 /* B11: a clock that is not set says nothing about order. */
 static int64_t order_of(const struct record_start *r)
 {
@@ -23,9 +15,8 @@ static const char *or_empty(const char *text)
 /* X3: fills the out fields from the first one, if there is one. */
 static void find_first(struct applier *a, struct record_start *r, struct arena *arena)
 {
-    sqlite3_stmt *row =
-        sql_bind(a->sql, SQL_FIND_START, "tiitii", r->cp, r->evse, r->connector,
-                 or_empty(r->id_tag), key_value(r->start_ms), key_value(r->meter_start_wh));
+    sqlite3_stmt *row = sql_bind(a->sql, SQL_FIND_START, "tiitii", r->cp, r->evse, r->connector,
+                                 or_empty(r->id_tag), r->start_ms, r->meter_start_wh);
     if (!sql_row(a->sql, row))
         return;
     r->out_repeat = true;
@@ -44,12 +35,11 @@ void apply_start_find(struct applier *a, struct record *record, struct arena *ar
 void apply_start(struct applier *a, struct record *record, struct arena *arena)
 {
     struct record_start *r = &record->start;
-    sqlite3_stmt *row =
-        sql_bind(a->sql, SQL_ADD_START, "tiitiiittotiotottii", r->cp, r->evse, r->connector,
-                 or_empty(r->id_tag), key_value(r->start_ms), key_value(r->meter_start_wh),
-                 order_of(r), r->station_id, r->parent_id_tag, r->start_ms, r->start_text,
-                 r->received_ms, r->meter_start_wh, r->meter_start_text, r->reservation_id,
-                 r->verdict, r->expiry, r->flags, r->generation);
+    sqlite3_stmt *row = sql_bind(
+        a->sql, SQL_ADD_START, "tiitiiittotiotottii", r->cp, r->evse, r->connector,
+        or_empty(r->id_tag), r->start_ms, r->meter_start_wh, order_of(r), r->station_id,
+        r->parent_id_tag, r->start_ms, r->start_text, r->received_ms, r->meter_start_wh,
+        r->meter_start_text, r->reservation_id, r->verdict, r->expiry, r->flags, r->generation);
     if (!sql_row(a->sql, row)) {
         if (sql_ok(a->sql))
             find_first(a, r, arena);

@@ -20,7 +20,8 @@ static const char *const migrations[] = {
     " vendor_error_code TEXT, status_ms INTEGER, newest_start_ms INTEGER, last_meter_stop_wh "
     "INTEGER,"
     " PRIMARY KEY (cp, evse, connector)) WITHOUT ROWID;"
-    /* The repeat key (X3) has its own never-null columns: an absent value takes part in it.
+    /* The repeat key (X3) has its own never-null columns: ABSENT takes part in it as the
+     * smallest integer, which no charger can send.
      * order_ms is the start, or the receipt of a charger whose clock is not set (B11). */
     "CREATE TABLE charge_transaction (id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " cp TEXT NOT NULL COLLATE NOCASE, evse INTEGER NOT NULL, connector INTEGER NOT NULL,"

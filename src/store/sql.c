@@ -109,10 +109,13 @@ static bool injected(struct sql *sql)
 
 bool sql_row(struct sql *sql, sqlite3_stmt *statement)
 {
-    if (sql->failed || !statement)
+    if (sql->failed || !statement) {
+        sqlite3_reset(statement); /* one left in the middle would hold up COMMIT and ROLLBACK */
         return false;
+    }
     if (injected(sql)) {
         fail(sql, "injected failure");
+        sqlite3_reset(statement);
         return false;
     }
     int code = sqlite3_step(statement);
