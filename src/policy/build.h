@@ -1,4 +1,5 @@
-/* What the engine and the API tables owe each other while a generation is built. Private to policy/.
+/* What the engine and the API tables owe each other while a generation is built. Private to
+ * policy/.
  *
  * build.c runs: read files → state → api_open → for each file an environment, load, run → checks →
  * testkit on a second state → hand over. The functions here are provided by the room's other files
@@ -17,14 +18,16 @@ void routes_free(struct generation *generation);
 /* Two owners of a route among operator files, bad syntax (reported when registered). */
 size_t routes_count(const struct generation *generation);
 /* Finds and runs the route as a task; answers 404, 405 + Allow, 401, 403, 400, 415 itself. */
-void routes_handle(struct generation *generation, const struct request *request,
-                   respond_fn respond, void *ctx);
+void routes_handle(struct generation *generation, const struct request *request, respond_fn respond,
+                   void *ctx);
 
 /* every.c: `every("1m", fn)`. Started at the swap, stopped when the generation is replaced. */
 void everys_start(struct generation *generation, struct timers *timers);
 void everys_stop(struct generation *generation, struct timers *timers);
 size_t everys_count(const struct generation *generation);
 void everys_free(struct generation *generation);
+/* An array of {name, periodMs, runs, skipped, errors}, for GET /api/v1/policies. */
+void everys_write(const struct generation *generation, struct json_out *out);
 
 /* hooks.c: one row per event: name, arguments, allowed words, default, doc line. */
 struct hook_row {
@@ -50,8 +53,9 @@ const struct policy_ports *generation_ports(const struct generation *generation)
  * pushed) for any other name. The engine's require asks here before lib/. */
 bool api_push_module(lua_State *L, const char *name);
 
-/* testkit.c: runs every file of tests/ among the sources on `generation` (phase TESTING, its own station
- * with fake chargers and a fake clock of this thread). Adds findings; returns the number of tests. */
+/* testkit.c: runs every file of tests/ among the sources on `generation` (phase TESTING, its own
+ * station with fake chargers and a fake clock of this thread). Adds findings; returns the number of
+ * tests. */
 size_t testkit_run(struct generation *generation, struct policy_report *report);
 
 /* lua/ embedded (lua/embed.cmake): name, text, length; name NULL ends. */
