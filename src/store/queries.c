@@ -215,14 +215,14 @@ static bool add_parameter(struct build *b, const struct parameter *p)
 
 static bool add_cursor(struct build *b)
 {
-    const char *text = json_gets(b->params, "cursor");
-    struct span rest = span_of(text), part;
+    struct span rest = span_of(json_gets(b->params, "cursor")), part;
     if (!json_get(b->params, "cursor"))
         return true;
     strbuf_addf(&b->sql, " AND %s", b->row->after);
     for (int i = 0; i < b->row->order_columns; i++) {
         int64_t value;
-        if (!text || !span_cut(&rest, '_', &part) || !span_int(part, &value))
+        bool last = i + 1 == b->row->order_columns;
+        if (!span_cut(&rest, '_', &part) || !span_int(part, &value) || last != !rest.at)
             return reason_set(b->why, "cursor: not one that this list gave");
         bind_later(b, json_new_int(&b->arena, value));
     }
@@ -254,6 +254,8 @@ static bool check_names(struct build *b)
 
 static bool build_sql(struct build *b)
 {
+    if (b->params->type != JSON_OBJECT)
+        return reason_set(b->why, "parameters: expected an object");
     if (!check_names(b))
         return false;
     strbuf_addf(&b->sql, "SELECT %s FROM %s", b->row->columns, b->row->from);
@@ -414,8 +416,7 @@ bool query_run(sqlite3 *db, const char *name, const char *params, struct strbuf 
     if (!b.row)
         return reason_set(why, "no query \"%s\"", name);
     b.params = json_parse(&b.arena, params, strlen(params), why, NULL);
-    bool ok = b.params && b.params->type == JSON_OBJECT && build_sql(&b) &&
-              run(db, &b, text, cursor_owned);
+    bool ok = b.params && build_sql(&b) && run(db, &b, text, cursor_owned);
     strbuf_clear(&b.sql);
     arena_clear(&b.arena);
     return ok;
