@@ -15,11 +15,11 @@ local function answer(report)
                       or string.format("the policies have %d problems", report.errorCount), report)
 end
 
-route("POST /api/v1/policies/reload", { scope = "admin", doc = "Loads the folder; what runs stays if it has problems." },
+route("POST /api/v1/policies/reload", { scope = "admin", query = {}, doc = "Loads the folder; what runs stays if it has problems." },
 function() return answer(core.reload()) end)
 
-route("POST /api/v1/policies/check", { scope = "admin", doc = "The same checks without loading." },
+route("POST /api/v1/policies/check", { scope = "admin", query = {}, doc = "The same checks without loading." },
 function() return answer(core.check()) end)
 
-route("POST /api/v1/policies/rollback", { scope = "admin", doc = "Back to the policies before these." },
+route("POST /api/v1/policies/rollback", { scope = "admin", query = {}, doc = "Back to the policies before these." },
 function() return answer(core.rollback()) end)

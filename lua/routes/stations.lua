@@ -26,7 +26,7 @@ local function id_of(req)
 end
 
 route("POST /api/v1/stations", {
-  body = { name = "string", location = "string?" }, doc = "Adds a station.",
+  query = {}, body = { name = "string", location = "string?" }, doc = "Adds a station.",
 }, function(req)
   local id = (store.get(LAST) or 0) + 1
   store.set(PREFIX .. id, { name = req.json.name, location = req.json.location })

@@ -107,7 +107,8 @@ int api_push_protected(lua_State *L, lua_CFunction fn, void *arg);
 /* vars of a charge point (identity) or of a transaction (id). */
 void api_push_cp_vars(lua_State *L, const char *identity);
 void api_push_tx_vars(lua_State *L, int64_t id);
-/* `{"22:00-06:00", "12:00-13:00"}`, or one text: weekly windows in site time. NULL and why. */
+/* Weekly windows in site time, from "22:00-06:00, sat 08:00-12:00". False and why: nothing pushed.
+ */
 bool api_push_window(lua_State *L, struct span text, struct reason *why);
 /* An ended transaction; only the test kit keeps them, elsewhere it is NULL. */
 struct testkit_ended {

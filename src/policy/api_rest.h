@@ -4,8 +4,8 @@
 
 #include "policy/api_parts.h"
 
-/* Lists are walked in order of their key, from behind a cursor: the `limit` smallest keys behind
- * it, whatever order the owner keeps. */
+/* Lists (api_rest_page.c) are walked in order of their key, from behind a cursor: the `limit`
+ * smallest keys behind it, whatever order the owner keeps. */
 struct page {
     const char *after; /* NULL: from the start */
     size_t limit;
@@ -33,6 +33,11 @@ struct change_wait rest_change_begin(lua_State *L, const char *what);
 int rest_change_end(lua_State *L, struct change_wait *wait, bool begun, const char *code,
                     const char *why);
 
+/* api_rest_live.c */
+int rest_charge_points(lua_State *L);
+int rest_charge_point(lua_State *L);
+int rest_connectors(lua_State *L);
+int rest_active(lua_State *L);
 /* api_rest_policies.c */
 int rest_policies(lua_State *L);
 int rest_policy_errors(lua_State *L);

@@ -93,7 +93,7 @@ const char *api_push_as_text(lua_State *L, int index, const char *what)
         api_raise(L, "%s: %s", what, why.text);
     size_t size = out.len + 1;
     char *text = strbuf_take(&out, NULL);
-    char *buffer = size <= TEXT_MAX ? lua_newuserdatauv(L, size, 0) : NULL;
+    char *buffer = size <= TEXT_MAX + 1 ? lua_newuserdatauv(L, size, 0) : NULL;
     if (buffer)
         memcpy(buffer, text, size);
     xfree(text);

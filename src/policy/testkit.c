@@ -174,14 +174,10 @@ size_t testkit_run(struct generation *generation, struct policy_report *report)
     generation->report = NULL;
     lua_settop(generation->L, top);
     log_mute(was_muted);
-    if (was_fake) { /* tests of this program fake the clock themselves */
-        clock_fake(wall);
-        int64_t ran = mono - mono_now();
-        clock_fake(wall - ran);
-        clock_advance(ran);
-    } else {
+    if (was_fake) /* tests of this program fake the clock themselves */
+        testkit_fake_clock(wall, mono);
+    else
         clock_real();
-    }
     return count;
 }
 

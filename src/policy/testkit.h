@@ -63,8 +63,8 @@ void testkit_disconnect(struct testkit *kit, const char *cp);
 void testkit_receive(struct testkit *kit, const char *cp, const char *text, size_t len);
 /* The answer to the CALL with that id, once: the frame's text (xfree), or NULL. */
 char *testkit_take_result(struct testkit *kit, const char *id);
-/* The wall clock, without disturbing timers. */
-void testkit_set_wall(wall_t wall);
+/* Fakes both clocks of this thread; timers go by the second. */
+void testkit_fake_clock(wall_t wall, mono_t mono);
 /* The functions of `kit`, the argument of lua/testkit.lua: testkit_lua.c. */
 void testkit_push_functions(lua_State *L);
 

@@ -142,7 +142,7 @@ static int kit_sleep(lua_State *L)
 static int kit_set_clock(lua_State *L)
 {
     kit_of(L);
-    testkit_set_wall(api_arg_integer(L, "t.clock", 1, "seconds") * 1000);
+    testkit_fake_clock(api_arg_integer(L, "t.clock", 1, "seconds") * 1000, mono_now());
     return 0;
 }
 

@@ -339,11 +339,10 @@ bool testkit_step(struct testkit *kit, struct testkit_call *call)
     }
 }
 
-void testkit_set_wall(wall_t wall)
+void testkit_fake_clock(wall_t wall, mono_t mono)
 {
-    int64_t ran = mono_now();
     clock_fake(wall);
-    ran -= mono_now(); /* a fresh fake clock starts its monotonic time at a fixed value */
+    int64_t ran = mono - mono_now(); /* a fresh fake clock starts its monotonic time anew */
     clock_fake(wall - ran);
     clock_advance(ran);
 }
