@@ -3,17 +3,19 @@
 #define STORE_APPLY_H
 
 #include "base/map.h"
+#include "store/list.h"
 #include "store/sql.h"
 
 struct applier {
     struct sql *sql;
-    struct map kinds;        /* interned meter kinds: text → id + 1 as a pointer value */
-    struct strbuf text, key; /* scratch */
+    struct list_index lists;
+    struct map kinds, places; /* ids of interned rows, as pointer values */
+    struct strbuf vals, key;  /* scratch */
 };
 
 void applier_clear(struct applier *applier);
-/* Forgets what a rolled back batch may have interned. */
-void applier_forget_kinds(struct applier *applier);
+/* After a rollback: forgets what it believed to be in the file. */
+void applier_forget(struct applier *applier);
 /* Writes all records of the batch in order and fills their out fields. sql_ok() tells. */
 void apply_batch(struct applier *applier, struct batch *batch);
 
@@ -25,5 +27,14 @@ void apply_transaction_vars(struct applier *applier, struct record *record, stru
 
 /* apply_meter.c */
 void apply_meter_value(struct applier *applier, struct record *record, struct arena *arena);
+
+/* apply_list.c */
+void apply_status(struct applier *applier, struct record *record, struct arena *arena);
+void apply_message(struct applier *applier, struct record *record, struct arena *arena);
+void apply_decision(struct applier *applier, struct record *record, struct arena *arena);
+void apply_security_event(struct applier *applier, struct record *record, struct arena *arena);
+void apply_job_status(struct applier *applier, struct record *record, struct arena *arena);
+void apply_orphan(struct applier *applier, struct record *record, struct arena *arena);
+void apply_event(struct applier *applier, struct record *record, struct arena *arena);
 
 #endif

@@ -1,10 +1,11 @@
-/* Starts and stops of transactions: repeats, estimates (X3, X7, X9, X11, X15). */
+/* Starts and stops of transactions: repeats, estimates (X3, X7, X9, X11, X15). Which transaction a
+ * start makes stale, only the station knows. */
 #include "store/apply.h"
 
 /* B11: a clock that is not set says nothing about order. */
 static int64_t order_of(const struct record_start *r)
 {
-    return r->start_ms == ABSENT || r->flags & TX_SUSPECT_CLOCK ? r->received_ms : r->start_ms;
+    return r->start_ms == ABSENT || (r->flags & TX_SUSPECT_CLOCK) ? r->received_ms : r->start_ms;
 }
 
 static const char *or_empty(const char *text)
@@ -17,9 +18,9 @@ static void find_first(struct applier *a, struct record_start *r, struct arena *
 {
     sqlite3_stmt *row = sql_bind(a->sql, SQL_FIND_START, "tiitii", r->cp, r->evse, r->connector,
                                  or_empty(r->id_tag), r->start_ms, r->meter_start_wh);
-    if (!sql_row(a->sql, row))
+    r->out_repeat = sql_row(a->sql, row);
+    if (!r->out_repeat)
         return;
-    r->out_repeat = true;
     r->out_id = sql_int(row, 0);
     r->out_verdict = arena_strdup(arena, sql_text(row, 1));
     r->out_parent_id_tag = arena_strdup(arena, sql_text(row, 2));
@@ -41,8 +42,7 @@ void apply_start(struct applier *a, struct record *record, struct arena *arena)
         r->parent_id_tag, r->start_ms, r->start_text, r->received_ms, r->meter_start_wh,
         r->meter_start_text, r->reservation_id, r->verdict, r->expiry, r->flags, r->generation);
     if (!sql_row(a->sql, row)) {
-        if (sql_ok(a->sql))
-            find_first(a, r, arena);
+        find_first(a, r, arena);
         return;
     }
     r->out_repeat = false;
@@ -53,6 +53,7 @@ void apply_start(struct applier *a, struct record *record, struct arena *arena)
     sql_done(a->sql, row);
 }
 
+/* Where the statement found something to stop. */
 static bool stopped_now(struct applier *a, sqlite3_stmt *row, struct record_stop *r)
 {
     if (!sql_row(a->sql, row))
@@ -100,6 +101,7 @@ void apply_stop(struct applier *a, struct record *record, struct arena *arena)
 {
     (void)arena;
     struct record_stop *r = &record->stop;
+    r->out_differs = false;
     if (stop_open(a, r))
         r->out_outcome = STOP_DONE;
     else if (stop_estimated(a, r))

@@ -1,7 +1,8 @@
 /* What the files of the store share. Private to store/.
  *
  * Two threads beside the loop: the writer owns `writer.sql`, the reader `reader.sql`; everything
- * that two threads touch is under its mutex. Loop-side counters are the loop thread's alone. */
+ * that two threads touch is under the mutex of its struct, or atomic. Loop-side counters are the
+ * loop thread's alone. */
 #ifndef STORE_PARTS_H
 #define STORE_PARTS_H
 
@@ -11,13 +12,26 @@
 #include "store/apply.h"
 #include "store/store.h"
 
-enum { STORE_QUEUE_MAX = 64 << 20 };
+enum {
+    STORE_QUEUE_MAX = 64 << 20, /* bytes of batches that wait */
+    STORE_QUERIES_MAX = 1000,   /* queries that wait */
+    STORE_QUERY_MS = 10000      /* a query that runs longer is ended */
+};
+
+/* Where the retention job stands; see retention.c. */
+struct retention {
+    wall_t now;
+    int list;        /* LIST_COUNT: the lists are done */
+    int64_t at;      /* block of the list, or owner of the meter values */
+    bool rows_begun; /* `at` is an owner */
+};
 
 struct writer {
     pthread_t thread;
     bool started;
+    struct sql sql; /* the thread's own, like the applier and the job */
     struct applier applier;
-    struct sql sql; /* the thread's own */
+    struct retention job;
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     struct batch *first, **end; /* under lock, like all that follows */
@@ -28,7 +42,6 @@ struct writer {
 
 struct query {
     struct query *next;
-    struct store *store;
     char *name, *params; /* params: JSON text */
     query_done done;
     void *ctx;
@@ -41,10 +54,14 @@ struct query {
 struct reader {
     pthread_t thread;
     bool started;
-    struct sql sql; /* the thread's own */
+    struct sql sql;   /* the thread's own, like the kinds and the deadline */
+    struct map kinds; /* see query.c */
+    mono_t deadline;
+    int64_t query_ms; /* set before the thread has work */
     pthread_mutex_t lock;
     pthread_cond_t wanted;
-    struct query *first, **end;
+    struct query *first, **end; /* under lock, like all that follows */
+    size_t waiting;
     bool closing;
 };
 
@@ -62,6 +79,9 @@ struct store {
     atomic_bool healthy;
 };
 
+/* store.c. The lock file beside the database: its descriptor, or -1 when another holds it. */
+int store_lock(const char *path, struct reason *why);
+
 /* writer.c */
 bool writer_start(struct store *store, struct reason *why);
 void writer_submit(struct store *store, struct batch *batch);
@@ -71,13 +91,14 @@ void writer_stop(struct store *store);
 /* Loop thread: tells the submitters. */
 void writer_hand_back(struct store *store, struct batch *first);
 
-/* retention.c: on the writer thread. One bounded step; true while there is more to delete. */
-bool retention_step(struct sql *sql, const struct store_retention *keep, wall_t now);
+/* retention.c: on the writer thread. One bounded step in a transaction of its own; true while there
+ * is more to do. A zeroed job with `now` set is a new one. sql_ok() tells of failures. */
+bool retention_step(struct retention *job, struct sql *sql, const struct store_retention *keep);
 
 /* reader.c */
 bool reader_start(struct store *store, struct reason *why);
 void reader_submit(struct store *store, struct query *query);
-/* What waits is answered with an error. */
+/* What waits is answered with an error, what runs is interrupted. */
 void reader_stop(struct store *store);
 void reader_hand_back(struct store *store, struct query *first);
 
@@ -88,8 +109,8 @@ void outlet_put_query(struct outlet *outlet, struct query *query);
 void outlet_deliver(struct outlet *outlet); /* loop thread */
 void outlet_close(struct outlet *outlet);   /* after both threads ended and a last deliver */
 
-/* queries.c: on the reader thread. Fills rows, cursor or why. */
-bool query_run(sqlite3 *db, const char *name, const char *params, struct strbuf *rows,
-               char **cursor_owned, struct reason *why);
+/* query.c: on the reader thread. Fills the query's answer. */
+void query_run(struct reader *reader, struct query *query);
+void query_forget_kinds(struct reader *reader);
 
 #endif

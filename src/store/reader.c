@@ -1,8 +1,13 @@
-/* The reader thread: named queries, one after the other, on a read-only connection. */
+/* The reader thread: named queries, one after the other, on a read-only connection.
+ *
+ * A query that runs too long is ended: it would keep the WAL from being checkpointed, and whoever
+ * asked has stopped waiting. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "store/parts.h"
+
+enum { STEPS_BETWEEN_LOOKS = 10000 }; /* of SQLite's machine: a fraction of a millisecond */
 
 static void query_free(struct query *query)
 {
@@ -12,6 +17,8 @@ static void query_free(struct query *query)
     strbuf_clear(&query->rows);
     xfree(query);
 }
+
+/* ---- on the loop thread ---- */
 
 void reader_hand_back(struct store *store, struct query *query)
 {
@@ -32,46 +39,72 @@ void reader_submit(struct store *store, struct query *query)
     struct reader *reader = &store->reader;
     store->queries_out++;
     pthread_mutex_lock(&reader->lock);
-    *reader->end = query;
-    reader->end = &query->next;
-    pthread_cond_signal(&reader->wanted);
+    bool refused = store->closing || reader->waiting >= STORE_QUERIES_MAX;
+    if (!refused) {
+        *reader->end = query;
+        reader->end = &query->next;
+        reader->waiting++;
+        pthread_cond_signal(&reader->wanted);
+    }
     pthread_mutex_unlock(&reader->lock);
+    if (refused) {
+        query->next = NULL;
+        reason_set(&query->why, store->closing ? "the store is closing"
+                                               : "too many queries are waiting; try again later");
+        reader_hand_back(store, query);
+    }
 }
 
-/* When the store closes, what waits is answered without being run. */
+/* ---- on the reader thread ---- */
+
 static struct query *take(struct reader *reader, bool *closing)
 {
     pthread_mutex_lock(&reader->lock);
     while (!reader->first && !reader->closing)
         pthread_cond_wait(&reader->wanted, &reader->lock);
     struct query *query = reader->first;
-    if (query && !(reader->first = query->next))
-        reader->end = &reader->first;
+    if (query) {
+        reader->first = query->next;
+        reader->waiting--;
+        if (!reader->first)
+            reader->end = &reader->first;
+    }
     *closing = reader->closing;
     pthread_mutex_unlock(&reader->lock);
     return query;
 }
 
+static int is_over(void *ctx)
+{
+    const struct reader *reader = ctx;
+    return mono_now() >= reader->deadline;
+}
+
 static void *reader_main(void *arg)
 {
     struct store *store = arg;
+    struct reader *reader = &store->reader;
     struct query *query;
     bool closing;
-    while ((query = take(&store->reader, &closing))) {
+    sqlite3_progress_handler(reader->sql.db, STEPS_BETWEEN_LOOKS, is_over, reader);
+    while ((query = take(reader, &closing))) {
+        reader->deadline = mono_now() + reader->query_ms;
         if (closing)
             reason_set(&query->why, "the store is closing");
         else
-            query->ok = query_run(store->reader.sql.db, query->name, query->params, &query->rows,
-                                  &query->cursor, &query->why);
+            query_run(reader, query);
         outlet_put_query(store->outlet, query);
     }
     return NULL;
 }
 
+/* ---- start and stop ---- */
+
 bool reader_start(struct store *store, struct reason *why)
 {
     struct reader *reader = &store->reader;
     reader->end = &reader->first;
+    reader->query_ms = STORE_QUERY_MS;
     if (!sql_open(&reader->sql, store->path, false, why))
         return false;
     pthread_mutex_init(&reader->lock, NULL);
@@ -88,11 +121,11 @@ void reader_stop(struct store *store)
     if (reader->started) {
         pthread_mutex_lock(&reader->lock);
         reader->closing = true;
+        sqlite3_interrupt(reader->sql.db);
         pthread_cond_signal(&reader->wanted);
         pthread_mutex_unlock(&reader->lock);
         pthread_join(reader->thread, NULL);
-        pthread_mutex_destroy(&reader->lock);
-        pthread_cond_destroy(&reader->wanted);
     }
+    query_forget_kinds(reader);
     sql_close(&reader->sql);
 }

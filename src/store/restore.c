@@ -1,20 +1,15 @@
-/* Pouring the stored state into the station at start: index-only reads of what is still alive. */
+/* Pouring the stored state into the station at start: what is still alive, by indexes only. Past
+ * transactions and lists are not looked at, however many there are. */
 #include "store/parts.h"
-
-static sqlite3_stmt *prepare(struct sql *sql, const char *text)
-{
-    sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(sql->db, text, -1, &statement, NULL) != SQLITE_OK)
-        sql_fail(sql);
-    return statement;
-}
 
 static void charge_points(struct sql *sql, const struct restore_sink *sink)
 {
-    sqlite3_stmt *s = prepare(
-        sql, "SELECT id, registration, password_hash, security_profile, options, version, vendor,"
-             " model, serial, firmware, boot, created_ms, last_boot_ms, last_seen_ms, vars"
-             " FROM charge_point ORDER BY created_ms, id");
+    sqlite3_stmt *s = sql_prepare(
+        sql,
+        "SELECT id, registration, password_hash, security_profile, options, version, vendor, model,"
+        " serial, firmware, boot, created_ms, last_boot_ms, last_seen_ms, vars FROM charge_point"
+        " ORDER BY created_ms, id",
+        "");
     while (sql_row(sql, s)) {
         struct record_charge_point row = {.id = sql_text(s, 0),
                                           .registration = sql_text(s, 1),
@@ -38,10 +33,12 @@ static void charge_points(struct sql *sql, const struct restore_sink *sink)
 
 static void connectors(struct sql *sql, const struct restore_sink *sink)
 {
-    sqlite3_stmt *s = prepare(
-        sql, "SELECT cp, evse, connector, status, error_code, info, vendor_id, vendor_error_code,"
-             " status_ms, newest_start_ms, last_meter_stop_wh FROM connector"
-             " ORDER BY cp, evse, connector");
+    sqlite3_stmt *s = sql_prepare(
+        sql,
+        "SELECT cp, evse, connector, status, error_code, info, vendor_id, vendor_error_code,"
+        " status_ms, newest_start_ms, last_meter_stop_wh FROM connector"
+        " ORDER BY cp, evse, connector",
+        "");
     while (sql_row(sql, s)) {
         struct record_connector row = {.cp = sql_text(s, 0),
                                        .evse = sql_int(s, 1),
@@ -58,6 +55,13 @@ static void connectors(struct sql *sql, const struct restore_sink *sink)
     }
     sqlite3_finalize(s);
 }
+
+/* ---- open transactions ---- */
+
+static const char open_transactions[] =
+    "SELECT id, cp, evse, connector, station_id, id_tag, parent_id_tag, start_ms, start_text,"
+    " received_ms, meter_start_wh, meter_start_text, reservation_id, verdict, expiry, flags,"
+    " generation, vars FROM charge_transaction WHERE state = 0 ORDER BY id";
 
 static void read_start(sqlite3_stmt *s, struct record_start *start)
 {
@@ -79,48 +83,55 @@ static void read_start(sqlite3_stmt *s, struct record_start *start)
                                    .generation = sql_int(s, 16)};
 }
 
-/* The newest plausible sample of each kind of an open transaction. */
-static void last_samples(struct sql *sql, sqlite3_stmt *s, struct record_transaction *row)
+/* The newest plausible sample of each kind (V5); few rows are read, a charger sends all kinds again
+ * and again. */
+static const char last_values[] =
+    "SELECT energy_wh, power_w, soc, ts_ms FROM meter_value WHERE owner = ? AND implausible = 0"
+    " ORDER BY ts_ms DESC, seq DESC LIMIT 64";
+
+static void read_last_values(struct sql *sql, sqlite3_stmt *s, struct record_transaction *row)
 {
+    int64_t *const to[] = {&row->last_energy_wh, &row->last_power_w, &row->last_soc};
     row->last_energy_wh = row->last_power_w = row->last_soc = row->last_sample_ms = ABSENT;
-    sqlite3_reset(s);
     sqlite3_bind_int64(s, 1, row->id);
-    for (int seen = 0; seen < 64 && sql_row(sql, s); seen++) {
-        int64_t *const to[] = {&row->last_energy_wh, &row->last_power_w, &row->last_soc};
-        for (int i = 0; i < 3; i++)
+    while (sql_row(sql, s)) {
+        bool whole = true;
+        for (int i = 0; i < 3; i++) {
             if (*to[i] == ABSENT)
                 *to[i] = sql_int(s, i);
+            whole = whole && *to[i] != ABSENT;
+        }
         if (row->last_sample_ms == ABSENT)
             row->last_sample_ms = sql_int(s, 3);
+        if (whole)
+            break;
     }
     sqlite3_reset(s);
 }
 
 static void transactions(struct sql *sql, const struct restore_sink *sink)
 {
-    sqlite3_stmt *s = prepare(
-        sql,
-        "SELECT id, cp, evse, connector, station_id, id_tag, parent_id_tag, start_ms,"
-        " start_text, received_ms, meter_start_wh, meter_start_text, reservation_id, verdict,"
-        " expiry, flags, generation, vars FROM charge_transaction WHERE state = 0 ORDER BY id");
-    sqlite3_stmt *samples =
-        prepare(sql, "SELECT energy_wh, power_w, soc, ts_ms FROM meter_value WHERE tx = ?1"
-                     " AND implausible = 0 ORDER BY ts_ms DESC, seq DESC");
-    while (sql_row(sql, s)) {
+    sqlite3_stmt *s = sql_prepare(sql, open_transactions, "");
+    sqlite3_stmt *values = sql_prepare(sql, last_values, "");
+    while (values && sql_row(sql, s)) {
         struct record_transaction row = {.id = sql_int(s, 0), .vars = sql_text(s, 17)};
         read_start(s, &row.start);
-        last_samples(sql, samples, &row);
+        read_last_values(sql, values, &row);
         sink->transaction(sink->ctx, &row);
     }
-    sqlite3_finalize(samples);
+    sqlite3_finalize(values);
     sqlite3_finalize(s);
 }
+
+/* ---- tags and kv ---- */
 
 static void id_tags(struct sql *sql, const struct restore_sink *sink)
 {
     sqlite3_stmt *s =
-        prepare(sql, "SELECT id_tag, status, expiry_ms, parent_id_tag, note, max_active"
-                     " FROM id_tag ORDER BY id_tag");
+        sql_prepare(sql,
+                    "SELECT id_tag, status, expiry_ms, parent_id_tag, note, max_active FROM id_tag"
+                    " ORDER BY id_tag",
+                    "");
     while (sql_row(sql, s)) {
         struct record_id_tag row = {.id_tag = sql_text(s, 0),
                                     .status = sql_text(s, 1),
@@ -135,7 +146,7 @@ static void id_tags(struct sql *sql, const struct restore_sink *sink)
 
 static void kv(struct sql *sql, const struct restore_sink *sink)
 {
-    sqlite3_stmt *s = prepare(sql, "SELECT key, value, expires_ms FROM kv ORDER BY key");
+    sqlite3_stmt *s = sql_prepare(sql, "SELECT key, value, expires_ms FROM kv ORDER BY key", "");
     while (sql_row(sql, s)) {
         struct record_kv row = {
             .key = sql_text(s, 0), .value = sql_text(s, 1), .expires_ms = sql_int(s, 2)};

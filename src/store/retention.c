@@ -1,72 +1,174 @@
-/* Deleting what is older than its retention, a bounded number of rows at a time. */
+/* Deleting what is older than its retention, a bounded number of rows at a time, oldest first.
+ *
+ * The lists go block by block (list.h): the index says when a block began, so what is young is not
+ * even looked at. Meter values go owner by owner: the values without a transaction (negative
+ * owners), then transactions in order of their ids, that is of receipt, up to the first that is
+ * young. The newest row of a list stays, so that its ids go on rising. Transactions themselves are
+ * kept for ever. */
 #include "base/mem.h"
 #include "store/parts.h"
 
-enum { ROWS_AT_ONCE = 1000, DAY_MS = 24 * 3600 * 1000 };
+enum { ROWS_AT_ONCE = 1000, OWNERS_AT_ONCE = 500 };
 
-/* Each deletes at most ?2 rows older than ?1; the inner select stays on the primary key. */
-static const struct aged {
-    size_t days_at; /* in struct store_retention */
-    const char *sql;
-} aged[] = {
-    {offsetof(struct store_retention, message_days),
-     "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE ts_ms < ?1 ORDER BY id LIMIT "
-     "?2)"},
-    {offsetof(struct store_retention, status_days),
-     "DELETE FROM status_log WHERE id IN (SELECT id FROM status_log WHERE received_ms < ?1"
-     " ORDER BY id LIMIT ?2)"},
-    {offsetof(struct store_retention, decision_days),
-     "DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE ts_ms < ?1 ORDER BY id LIMIT "
-     "?2)"},
-    {offsetof(struct store_retention, event_days),
-     "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE ts_ms < ?1 ORDER BY id LIMIT ?2)"},
-    {offsetof(struct store_retention, event_days), "DELETE FROM orphan WHERE id IN (SELECT id FROM "
-                                                   "orphan WHERE ts_ms < ?1 ORDER BY id LIMIT ?2)"},
-    {offsetof(struct store_retention, event_days),
-     "DELETE FROM job_status WHERE id IN (SELECT id FROM job_status WHERE ts_ms < ?1"
-     " ORDER BY id LIMIT ?2)"},
-    {offsetof(struct store_retention, event_days),
-     "DELETE FROM security_event WHERE id IN (SELECT id FROM security_event WHERE received_ms < ?1"
-     " ORDER BY id LIMIT ?2)"},
-    /* Samples without a transaction, then those of transactions stopped long ago. */
-    {offsetof(struct store_retention, meter_value_days),
-     "DELETE FROM meter_value WHERE (tx, cp, evse, connector, ts_ms, seq) IN (SELECT tx, cp, evse,"
-     " connector, ts_ms, seq FROM meter_value WHERE received_ms < ?1 AND tx NOT IN"
-     " (SELECT id FROM charge_transaction WHERE state = 0) LIMIT ?2)"},
+static const int64_t day_ms = 24LL * 3600 * 1000;
+
+static const size_t days_of_list[LIST_COUNT] = {
+    [LIST_MESSAGE] = offsetof(struct store_retention, message_days),
+    [LIST_STATUS] = offsetof(struct store_retention, status_days),
+    [LIST_DECISION] = offsetof(struct store_retention, decision_days),
+    [LIST_SECURITY_EVENT] = offsetof(struct store_retention, event_days),
+    [LIST_JOB_STATUS] = offsetof(struct store_retention, event_days),
+    [LIST_ORPHAN] = offsetof(struct store_retention, event_days),
+    [LIST_EVENT] = offsetof(struct store_retention, event_days),
 };
 
-static int delete_rows(struct sql *sql, const char *text, int64_t bound)
+/* The one value of a query; ABSENT: no row. */
+static int64_t ask(struct sql *sql, sqlite3_stmt *statement)
 {
-    sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(sql->db, text, -1, &statement, NULL) == SQLITE_OK) {
-        sqlite3_bind_int64(statement, 1, bound);
-        sqlite3_bind_int64(statement, 2, ROWS_AT_ONCE);
-    }
-    int changed = sql_done(sql, statement);
-    if (!statement)
-        sql_fail(sql);
+    int64_t value = sql_row(sql, statement) ? sql_int(statement, 0) : ABSENT;
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static int64_t change(struct sql *sql, sqlite3_stmt *statement)
+{
+    int64_t changed = sql_done(sql, statement);
     sqlite3_finalize(statement);
     return changed;
 }
 
-/* All but the newest `rows` messages, by id. */
-static int delete_surplus_messages(struct sql *sql, int64_t rows)
+/* ---- lists ---- */
+
+struct limits { /* of one list: what is older than one of them goes */
+    int64_t before_ms, up_to_id, newest_id;
+};
+
+static struct limits limits_of(const struct retention *job, struct sql *sql,
+                               const struct store_retention *keep)
 {
-    return delete_rows(sql,
-                       "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE id <= "
-                       "(SELECT max(id) FROM message) - ?1 ORDER BY id LIMIT ?2)",
-                       rows);
+    const char *at = (const char *)keep + days_of_list[job->list];
+    int64_t days = *(const int64_t *)(const void *)at;
+    struct limits limits = {days > 0 ? job->now - days * day_ms : ABSENT, 0, 0};
+    char *text = xprintf("SELECT max(id) FROM %s", list_tables[job->list].table);
+    limits.newest_id = ask(sql, sql_prepare(sql, text, ""));
+    xfree(text);
+    if (limits.newest_id == ABSENT)
+        limits.newest_id = 0;
+    if (job->list == LIST_MESSAGE && keep->message_rows > 0)
+        limits.up_to_id = limits.newest_id - keep->message_rows;
+    return limits;
 }
 
-bool retention_step(struct sql *sql, const struct store_retention *keep, wall_t now)
+/* The next block that may hold old rows. One that claims to be of the future began while our clock
+ * was wrong, and says nothing about those behind it. */
+static int64_t next_block(const struct retention *job, struct sql *sql, const struct limits *limits)
 {
-    bool more = false;
-    for (size_t i = 0; i < ARRAY_LEN(aged); i++) {
-        int64_t days = *(const int64_t *)(const void *)((const char *)keep + aged[i].days_at);
-        if (days > 0)
-            more |= delete_rows(sql, aged[i].sql, now - days * DAY_MS) >= ROWS_AT_ONCE;
+    sqlite3_stmt *row = sql_prepare(
+        sql, "SELECT block, first_ms FROM list_block WHERE list = ? AND block >= ? ORDER BY block",
+        "ii", (int64_t)job->list, job->at);
+    int64_t block = ABSENT;
+    if (sql_row(sql, row)) {
+        int64_t first_ms = sql_int(row, 1);
+        bool young = first_ms >= limits->before_ms && first_ms <= job->now + day_ms;
+        if (limits->before_ms == ABSENT)
+            young = true;
+        if (!young || sql_int(row, 0) * LIST_BLOCK <= limits->up_to_id)
+            block = sql_int(row, 0);
     }
-    if (keep->message_rows > 0)
-        more |= delete_surplus_messages(sql, keep->message_rows) >= ROWS_AT_ONCE;
+    sqlite3_finalize(row);
+    return block;
+}
+
+static int64_t delete_rows(const struct retention *job, struct sql *sql,
+                           const struct limits *limits, int64_t block)
+{
+    const struct list_table *list = &list_tables[job->list];
+    char *text = xprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s WHERE id >= ?1 AND id < ?2"
+                         " AND (%s < ?3 OR id <= ?4) ORDER BY id LIMIT %d)",
+                         list->table, list->table, list->time, ROWS_AT_ONCE);
+    int64_t end = (block + 1) * LIST_BLOCK;
+    if (end > limits->newest_id)
+        end = limits->newest_id;
+    int64_t changed = change(sql, sql_prepare(sql, text, "iiii", block * LIST_BLOCK, end,
+                                              limits->before_ms, limits->up_to_id));
+    xfree(text);
+    return changed;
+}
+
+static void delete_block_if_empty(const struct retention *job, struct sql *sql, int64_t block)
+{
+    char *text =
+        xprintf("SELECT id FROM %s WHERE id >= ? AND id < ? LIMIT 1", list_tables[job->list].table);
+    int64_t left =
+        ask(sql, sql_prepare(sql, text, "ii", block * LIST_BLOCK, (block + 1) * LIST_BLOCK));
+    xfree(text);
+    if (left != ABSENT)
+        return;
+    change(sql, sql_prepare(sql, "DELETE FROM list_key WHERE list = ? AND block = ?", "ii",
+                            (int64_t)job->list, block));
+    change(sql, sql_prepare(sql, "DELETE FROM list_block WHERE list = ? AND block = ?", "ii",
+                            (int64_t)job->list, block));
+}
+
+static void step_list(struct retention *job, struct sql *sql, const struct store_retention *keep)
+{
+    struct limits limits = limits_of(job, sql, keep);
+    int64_t block = next_block(job, sql, &limits);
+    if (block == ABSENT) {
+        job->list++;
+        job->at = 0;
+    } else if (delete_rows(job, sql, &limits, block) < ROWS_AT_ONCE) {
+        delete_block_if_empty(job, sql, block);
+        job->at = block + 1;
+    }
+}
+
+/* ---- meter values ---- */
+
+static bool is_young(struct sql *sql, int64_t owner, int64_t before_ms)
+{
+    if (owner < 0)
+        return false;
+    return ask(sql, sql_prepare(sql, "SELECT received_ms FROM charge_transaction WHERE id = ?", "i",
+                                owner)) >= before_ms;
+}
+
+/* False: all owners are done. */
+static bool step_meter_values(struct retention *job, struct sql *sql, int64_t before_ms)
+{
+    int64_t deleted = 0;
+    for (int owners = 0; owners < OWNERS_AT_ONCE && deleted < ROWS_AT_ONCE; owners++) {
+        int64_t owner = ask(
+            sql, sql_prepare(sql, "SELECT owner FROM meter_value WHERE owner >= ? ORDER BY owner",
+                             "i", job->at));
+        if (owner == ABSENT || is_young(sql, owner, before_ms))
+            return false;
+        int64_t gone = change(
+            sql, sql_prepare(sql,
+                             "DELETE FROM meter_value WHERE (owner, ts_ms, seq) IN (SELECT owner,"
+                             " ts_ms, seq FROM meter_value WHERE owner = ?1 AND ts_ms < ?2"
+                             " ORDER BY ts_ms, seq LIMIT ?3)",
+                             "iii", owner, before_ms, (int64_t)ROWS_AT_ONCE));
+        deleted += gone;
+        job->at = gone < ROWS_AT_ONCE ? owner + 1 : owner;
+    }
+    return sql_ok(sql);
+}
+
+bool retention_step(struct retention *job, struct sql *sql, const struct store_retention *keep)
+{
+    bool more = true;
+    sql_run(sql, SQL_BEGIN);
+    if (job->list < LIST_COUNT) {
+        step_list(job, sql, keep);
+    } else if (keep->meter_value_days <= 0) {
+        more = false;
+    } else {
+        if (!job->rows_begun)
+            job->at = ABSENT;
+        job->rows_begun = true;
+        more = step_meter_values(job, sql, job->now - keep->meter_value_days * day_ms);
+    }
+    sql_run(sql, SQL_COMMIT);
     return more && sql_ok(sql);
 }

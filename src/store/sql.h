@@ -1,12 +1,13 @@
 /* One SQLite connection with its prepared statements, and short ways to bind, step and read.
  *
- * Every statement of the store is one row of `sql_texts` (sql_texts.c), prepared on first use and
+ * Every statement that writes is one row of `sql_texts` (sql_texts.c), prepared on first use and
  * kept. Errors are sticky within a unit of work: after a failed step the rest does nothing, and
  * whoever opened the unit asks sql_ok() at its end. Owned by one thread. Private to store/. */
 #ifndef STORE_SQL_H
 #define STORE_SQL_H
 
 #include <sqlite3.h>
+#include <stdarg.h>
 
 #include "base/reason.h"
 #include "base/strbuf.h"
@@ -32,6 +33,8 @@ enum sql_id {
     SQL_OWNS_TRANSACTION,
     SQL_FIND_KIND,
     SQL_ADD_KIND,
+    SQL_FIND_PLACE,
+    SQL_ADD_PLACE,
     SQL_FIND_METER_VALUE,
     SQL_ADD_METER_VALUE,
     SQL_ADD_STATUS,
@@ -39,12 +42,14 @@ enum sql_id {
     SQL_ADD_DECISION,
     SQL_ADD_SECURITY_EVENT,
     SQL_ADD_JOB_STATUS,
+    SQL_ADD_ORPHAN,
+    SQL_ADD_EVENT,
+    SQL_ADD_BLOCK,
+    SQL_ADD_BLOCK_KEY,
     SQL_PUT_ID_TAG,
     SQL_DELETE_ID_TAG,
     SQL_PUT_KV,
     SQL_DELETE_KV,
-    SQL_ADD_ORPHAN,
-    SQL_ADD_EVENT,
     SQL_COUNT
 };
 
@@ -58,28 +63,32 @@ struct sql {
     int64_t fail_at; /* tests: the step that fails, counted down; 0 = none */
 };
 
-/* Opens with the pragmas of a writer (FULL) or a reader. Changes nothing in the file: WAL is turned
- * on by schema_migrate(), once it is known to be ours. */
-bool sql_open(struct sql *sql, const char *path, bool writer, struct reason *why);
+/* Opens the file, to write (created if missing) or only to read. False and nothing is open. */
+bool sql_open(struct sql *sql, const char *path, bool to_write, struct reason *why);
 void sql_close(struct sql *sql);
 
 bool sql_ok(const struct sql *sql);
 void sql_reset_error(struct sql *sql);
-void sql_fail(struct sql *sql); /* notes the connection's last error */
 /* Several statements separated by semicolons, without parameters. */
 bool sql_script(struct sql *sql, const char *text, struct reason *why);
 
-/* Binds by `types`, one letter a parameter: t const char * (NULL allowed), i int64_t, o int64_t
- * where ABSENT becomes NULL. Returns the statement, ready to step. */
+/* Binds by `types`, one letter a parameter: t const char * (NULL allowed); s const char * and
+ * size_t; i int64_t; o int64_t where ABSENT becomes NULL. Texts are borrowed until the statement is
+ * done. Returns the statement, ready to step; NULL after an error. */
 sqlite3_stmt *sql_bind(struct sql *sql, enum sql_id id, const char *types, ...);
-void sql_bind_values(sqlite3_stmt *statement, const char *types, va_list args);
-/* One step: true while there is a row. */
+/* The same for a statement that is needed once; the caller finalizes it. */
+sqlite3_stmt *sql_prepare(struct sql *sql, const char *text, const char *types, ...);
+/* One step: true while there is a row. Whoever stops before false calls sqlite3_reset(). */
 bool sql_row(struct sql *sql, sqlite3_stmt *statement);
 /* Steps to the end; returns the number of changed rows (0 after an error). */
-int sql_done(struct sql *sql, sqlite3_stmt *statement);
+int64_t sql_done(struct sql *sql, sqlite3_stmt *statement);
+/* A statement of the table that takes nothing and gives nothing. */
+void sql_run(struct sql *sql, enum sql_id id);
+/* The id that the last INSERT gave out. */
+int64_t sql_new_id(const struct sql *sql);
 
 int64_t sql_int(sqlite3_stmt *statement, int column); /* NULL gives ABSENT */
-const char *sql_text(sqlite3_stmt *statement,
-                     int column); /* NULL gives NULL; until the next step */
+/* NULL gives NULL; until the next step. */
+const char *sql_text(sqlite3_stmt *statement, int column);
 
 #endif

@@ -1,10 +1,6 @@
-/* Every statement that writes. Kept to what SQLite and PostgreSQL both know, but for WITHOUT ROWID
- * and PRAGMAs in schema.c (DESIGN.md §10). */
+/* Every statement that writes, and those that the writer reads by. Kept to what SQLite and
+ * PostgreSQL both know, but for WITHOUT ROWID and PRAGMAs in schema.c (DESIGN.md §10). */
 #include "store/sql.h"
-
-#define START_KEY                                                                                  \
-    "cp = ?1 AND evse = ?2 AND connector = ?3 AND id_tag = ?4 AND key_start_ms = ?5 AND "          \
-    "key_meter_wh = ?6"
 
 const char *const sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -14,11 +10,11 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_RELEASE] = "RELEASE batch",
     [SQL_BACK_TO_SAVEPOINT] = "ROLLBACK TO batch",
 
+    /* ---- charge points ---- */
     [SQL_PUT_CHARGE_POINT] =
         "INSERT INTO charge_point (id, registration, password_hash, security_profile, options,"
-        " version, vendor, model, serial, firmware, boot, created_ms, last_boot_ms, last_seen_ms, "
-        "vars)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " version, vendor, model, serial, firmware, boot, created_ms, last_boot_ms, last_seen_ms,"
+        " vars) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " ON CONFLICT (id) DO UPDATE SET registration = excluded.registration,"
         " password_hash = excluded.password_hash, security_profile = excluded.security_profile,"
         " options = excluded.options, version = excluded.version, vendor = excluded.vendor,"
@@ -37,8 +33,10 @@ const char *const sql_texts[SQL_COUNT] = {
         " newest_start_ms = excluded.newest_start_ms,"
         " last_meter_stop_wh = excluded.last_meter_stop_wh",
 
-    [SQL_FIND_START] = "SELECT id, verdict, parent_id_tag, expiry FROM charge_transaction"
-                       " WHERE " START_KEY,
+    /* ---- transactions ---- */
+    [SQL_FIND_START] =
+        "SELECT id, verdict, parent_id_tag, expiry FROM charge_transaction WHERE cp = ? AND"
+        " evse = ? AND connector = ? AND id_tag = ? AND key_start_ms = ? AND key_meter_wh = ?",
     [SQL_ADD_START] =
         "INSERT INTO charge_transaction (cp, evse, connector, id_tag, key_start_ms, key_meter_wh,"
         " order_ms, station_id, parent_id_tag, start_ms, start_text, received_ms, meter_start_wh,"
@@ -51,43 +49,55 @@ const char *const sql_texts[SQL_COUNT] = {
         " stop_received_ms = ?4, meter_stop_wh = ?5, meter_stop_text = ?6, reason = ?7,"
         " energy_wh = ?8, flags = flags | ?9, vars = coalesce(?10, vars)"
         " WHERE id = ?11 AND cp = ?12 AND state = 0 RETURNING evse, connector",
-    /* A real stop after an operator's estimate; the energy is computed here (X11, X15). */
+    /* The real stop after an operator's estimate; the energy is computed here (X11, X15). */
     [SQL_STOP_ESTIMATED] =
         "UPDATE charge_transaction SET stop_id_tag = ?1, stop_ms = ?2, stop_text = ?3,"
         " stop_received_ms = ?4, meter_stop_wh = ?5, meter_stop_text = ?6, reason = ?7,"
-        " energy_wh = CASE WHEN ?5 >= meter_start_wh THEN ?5 - meter_start_wh END,"
+        " energy_wh = CASE WHEN ?5 >= meter_start_wh AND ?5 >= 0 THEN ?5 - meter_start_wh END,"
         " flags = (flags & ~?8) | ?9 | CASE WHEN ?5 < meter_start_wh THEN ?10 ELSE 0 END"
-        " WHERE id = ?11 AND cp = ?12 AND state = 1 AND (flags & ?8) != 0 AND (?9 & ?8) = 0"
+        " WHERE id = ?11 AND cp = ?12 AND state = 1 AND flags & ?8 != 0 AND ?9 & ?8 = 0"
         " RETURNING evse, connector",
     [SQL_GET_STOPPED] = "SELECT evse, connector, stop_ms, meter_stop_wh, reason"
-                        " FROM charge_transaction WHERE id = ?1 AND cp = ?2 AND state = 1",
-    [SQL_PUT_TRANSACTION_VARS] = "UPDATE charge_transaction SET vars = coalesce(?1, vars),"
-                                 " flags = flags | ?2 WHERE id = ?3",
-    [SQL_OWNS_TRANSACTION] = "SELECT 1 FROM charge_transaction WHERE id = ?1 AND cp = ?2",
+                        " FROM charge_transaction WHERE id = ? AND cp = ? AND state = 1",
+    [SQL_PUT_TRANSACTION_VARS] = "UPDATE charge_transaction SET vars = coalesce(?, vars),"
+                                 " flags = flags | ? WHERE id = ?",
+    [SQL_OWNS_TRANSACTION] = "SELECT 1 FROM charge_transaction WHERE id = ? AND cp = ?",
 
-    [SQL_FIND_KIND] = "SELECT id FROM meter_kind WHERE measurand = ? AND context = ? AND format = ?"
-                      " AND phase = ? AND location = ? AND unit = ?",
+    /* ---- meter values ---- */
+    [SQL_FIND_KIND] = "SELECT id FROM meter_kind WHERE measurand = ? AND context = ? AND"
+                      " format = ? AND phase = ? AND location = ? AND unit = ?",
     [SQL_ADD_KIND] = "INSERT INTO meter_kind (measurand, context, format, phase, location, unit)"
                      " VALUES (?,?,?,?,?,?) RETURNING id",
-    [SQL_FIND_METER_VALUE] = "SELECT seq, vals FROM meter_value WHERE tx = ?1 AND cp = ?2 AND"
-                             " evse = ?3 AND connector = ?4 AND ts_ms = ?5 ORDER BY seq",
-    [SQL_ADD_METER_VALUE] = "INSERT INTO meter_value (tx, cp, evse, connector, ts_ms, seq, "
-                            "received_ms, energy_wh, power_w,"
-                            " soc, implausible, vals) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SQL_FIND_PLACE] = "SELECT id FROM meter_place WHERE cp = ? AND evse = ? AND connector = ?",
+    [SQL_ADD_PLACE] = "INSERT INTO meter_place (cp, evse, connector) VALUES (?,?,?) RETURNING id",
+    /* Bounded: a charger that sends thousands of one instant must not hold up all others. */
+    [SQL_FIND_METER_VALUE] = "SELECT seq, place, vals FROM meter_value WHERE owner = ? AND"
+                             " ts_ms = ? ORDER BY seq DESC LIMIT 64",
+    [SQL_ADD_METER_VALUE] =
+        "INSERT INTO meter_value (owner, ts_ms, seq, place, received_ms, energy_wh, power_w, soc,"
+        " implausible, vals) VALUES (?,?,?,?,?,?,?,?,?,?)",
 
+    /* ---- lists ---- */
     [SQL_ADD_STATUS] =
         "INSERT INTO status_log (cp, evse, connector, status, error_code, info, vendor_id,"
         " vendor_error_code, ts_ms, received_ms, is_repeat) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_ADD_MESSAGE] = "INSERT INTO message (cp, connection, ts_ms, outgoing, text, note)"
-                        " VALUES (?1,?2,?3,?4,?6,?5)",
-    [SQL_ADD_DECISION] = "INSERT INTO decision (cp, ts_ms, event, id_tag, evse, connector, tx, "
-                         "verdict, why, file, line,"
-                         " generation, inputs) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [SQL_ADD_SECURITY_EVENT] =
-        "INSERT INTO security_event (cp, type, tech_info, ts_ms, received_ms)"
-        " VALUES (?,?,?,?,?)",
+                        " VALUES (?,?,?,?,?,?)",
+    [SQL_ADD_DECISION] =
+        "INSERT INTO decision (cp, ts_ms, event, id_tag, evse, connector, tx, verdict, why, file,"
+        " line, generation, inputs) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SQL_ADD_SECURITY_EVENT] = "INSERT INTO security_event (cp, type, tech_info, ts_ms,"
+                               " received_ms) VALUES (?,?,?,?,?)",
     [SQL_ADD_JOB_STATUS] = "INSERT INTO job_status (cp, kind, status, request_id, ts_ms)"
                            " VALUES (?,?,?,?,?)",
+    [SQL_ADD_ORPHAN] = "INSERT INTO orphan (cp, action, payload, why, ts_ms) VALUES (?,?,?,?,?)",
+    [SQL_ADD_EVENT] = "INSERT INTO event (cp, kind, detail, ts_ms) VALUES (?,?,?,?)",
+    [SQL_ADD_BLOCK] = "INSERT INTO list_block (list, block, first_ms) VALUES (?,?,?)"
+                      " ON CONFLICT (list, block) DO NOTHING",
+    [SQL_ADD_BLOCK_KEY] = "INSERT INTO list_key (list, block, key) VALUES (?,?,?)"
+                          " ON CONFLICT (list, block, key) DO NOTHING",
+
+    /* ---- tags and kv ---- */
     [SQL_PUT_ID_TAG] =
         "INSERT INTO id_tag (id_tag, status, expiry_ms, parent_id_tag, note, max_active)"
         " VALUES (?,?,?,?,?,?)"
@@ -99,6 +109,4 @@ const char *const sql_texts[SQL_COUNT] = {
                    " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
                    " expires_ms = excluded.expires_ms",
     [SQL_DELETE_KV] = "DELETE FROM kv WHERE key = ?",
-    [SQL_ADD_ORPHAN] = "INSERT INTO orphan (cp, action, payload, why, ts_ms) VALUES (?,?,?,?,?)",
-    [SQL_ADD_EVENT] = "INSERT INTO event (cp, kind, detail, ts_ms) VALUES (?,?,?,?)",
 };

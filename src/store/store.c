@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -11,30 +13,45 @@
 #include "store/parts.h"
 #include "store/schema.h"
 
-/* A lock file beside the database: two daemons on one file would both believe in their own memory.
- */
-static bool take_lock(struct store *store, struct reason *why)
+/* ---- one process a file ---- */
+
+static bool locked_by_another(int fd, const char *path, const char *lock, struct reason *why)
 {
-    char *path = xprintf("%s.lock", store->path);
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    bool ok = store->lock_fd >= 0;
-    if (!ok)
-        reason_set(why, "store: cannot write \"%s\": %s", path, strerror(errno));
-    else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        ok = reason_set(why, "store: another ChargeBridge is running on \"%s\" (it holds %s)",
-                        store->path, path);
-    xfree(path);
-    return ok;
+    char pid[24] = "";
+    ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
+    pid[len > 0 ? len : 0] = '\0';
+    return reason_set(why, "store: another ChargeBridge is running on \"%s\" (pid %.*s holds %s)",
+                      path, (int)strcspn(pid, "\n"), pid, lock);
 }
+
+int store_lock(const char *path, struct reason *why)
+{
+    char *lock = xprintf("%s.lock", path);
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    bool ok = fd >= 0;
+    if (!ok)
+        reason_set(why, "store: cannot write \"%s\": %s", lock, strerror(errno));
+    else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        ok = locked_by_another(fd, path, lock, why);
+    else if (ftruncate(fd, 0) == 0) /* only for whoever reads it: the lock is what counts */
+        dprintf(fd, "%ld\n", (long)getpid());
+    if (!ok && fd >= 0)
+        close(fd);
+    xfree(lock);
+    return ok ? fd : -1;
+}
+
+/* ---- opening and closing ---- */
 
 static bool open_all(struct store *store, struct reason *why)
 {
     if (text_is(store->path, ":memory:") || store->path[0] == '\0')
         return reason_set(why, "store: \"%s\" is no file; a database in memory loses everything",
                           store->path);
-    return take_lock(store, why) && sql_open(&store->writer.sql, store->path, true, why) &&
-           schema_migrate(&store->writer.sql, store->path, why) && writer_start(store, why) &&
-           reader_start(store, why);
+    store->lock_fd = store_lock(store->path, why);
+    return store->lock_fd >= 0 &&
+           schema_open(&store->writer.sql, store->path, &schema_newest, true, why) &&
+           writer_start(store, why) && reader_start(store, why);
 }
 
 struct store *store_open(const struct store_settings *settings, struct reason *why)
@@ -55,17 +72,21 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
-    /* What the last answers make the station submit is refused; what was queued is committed. */
     store->closing = true;
     reader_stop(store);
     writer_stop(store);
-    outlet_deliver(store->outlet);
+    /* What the last answers make others submit is refused, and comes back in the next round. */
+    do
+        outlet_deliver(store->outlet);
+    while (!store_idle(store));
     outlet_close(store->outlet);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     xfree(store->path);
     xfree(store);
 }
+
+/* ---- the doors ---- */
 
 void store_submit(struct store *store, struct batch *batch_owned)
 {
@@ -86,16 +107,11 @@ void store_query(struct store *store, const char *name, const struct json *param
                  void *ctx)
 {
     struct strbuf text = {0};
-    if (store->closing) {
-        done(ctx, NULL, NULL, "the store is closing");
-        return;
-    }
     if (params)
         json_write(&text, params);
     else
         strbuf_adds(&text, "{}");
     struct query *query = xcalloc(1, sizeof(*query));
-    query->store = store;
     query->name = xstrdup(name);
     query->params = strbuf_take(&text, NULL);
     query->done = done;

@@ -64,65 +64,60 @@ void writer_retain(struct store *store, wall_t now)
 
 /* ---- on the writer thread ---- */
 
-static void run_simple(struct writer *writer, enum sql_id id)
+/* What a failed group leaves behind: nothing, in the file and in our memory. */
+static void undo(struct writer *writer)
 {
-    sql_done(&writer->sql, sql_bind(&writer->sql, id, ""));
+    sql_reset_error(&writer->sql);
+    applier_forget(&writer->applier);
+    if (!sqlite3_get_autocommit(writer->sql.db)) /* else SQLite has rolled back itself */
+        sql_run(&writer->sql, SQL_ROLLBACK);
+    sql_reset_error(&writer->sql);
 }
 
 /* One batch within the open transaction; its failure is its own. */
 static void write_batch(struct writer *writer, struct batch *batch)
 {
-    run_simple(writer, SQL_SAVEPOINT);
+    struct sql *sql = &writer->sql;
+    sql_run(sql, SQL_SAVEPOINT);
     apply_batch(&writer->applier, batch);
-    if (sql_ok(&writer->sql)) {
-        run_simple(writer, SQL_RELEASE);
-        if (sql_ok(&writer->sql))
-            return;
-    }
+    sql_run(sql, SQL_RELEASE);
+    if (sql_ok(sql))
+        return;
     batch->failed = true;
-    LOG(LOG_ERROR, "a batch was not stored", L_STR("reason", writer->sql.error));
-    sql_reset_error(&writer->sql);
-    applier_forget_kinds(&writer->applier);
-    run_simple(writer, SQL_BACK_TO_SAVEPOINT);
-    run_simple(writer, SQL_RELEASE);
-}
-
-static void fail_all(struct writer *writer, struct batch *batch)
-{
-    LOG(LOG_ERROR, "a commit failed", L_STR("reason", writer->sql.error));
-    sql_reset_error(&writer->sql);
-    applier_forget_kinds(&writer->applier);
-    if (!sqlite3_get_autocommit(writer->sql.db))
-        run_simple(writer, SQL_ROLLBACK);
-    sql_reset_error(&writer->sql);
-    for (; batch; batch = batch->next)
-        batch->failed = true;
+    LOG(LOG_ERROR, "a batch was not stored", L_STR("reason", sql->error));
+    sql_reset_error(sql);
+    applier_forget(&writer->applier);
+    sql_run(sql, SQL_BACK_TO_SAVEPOINT);
+    sql_run(sql, SQL_RELEASE);
 }
 
 static void write_group(struct store *store, struct batch *first)
 {
     struct writer *writer = &store->writer;
-    sql_reset_error(&writer->sql);
-    run_simple(writer, SQL_BEGIN);
+    sql_run(&writer->sql, SQL_BEGIN);
     for (struct batch *batch = first; batch && sql_ok(&writer->sql); batch = batch->next)
         write_batch(writer, batch);
-    if (sql_ok(&writer->sql))
-        run_simple(writer, SQL_COMMIT);
+    sql_run(&writer->sql, SQL_COMMIT);
     bool ok = sql_ok(&writer->sql);
-    if (!ok)
-        fail_all(writer, first);
+    if (!ok) {
+        LOG(LOG_ERROR, "a commit failed", L_STR("reason", writer->sql.error));
+        undo(writer);
+        for (struct batch *batch = first; batch; batch = batch->next)
+            batch->failed = true;
+    }
     atomic_store(&store->healthy, ok);
 }
 
 /* Waits for work; takes the queue (maybe empty: retention only). False: time to end. */
-static bool take_work(struct writer *writer, struct batch **first, bool *retain, wall_t *now)
+static bool take_work(struct writer *writer, struct batch **first, bool *retain)
 {
     pthread_mutex_lock(&writer->lock);
     while (!writer->first && !writer->closing && !writer->retain)
         pthread_cond_wait(&writer->wanted, &writer->lock);
     *first = writer->first;
     *retain = writer->retain && !writer->closing;
-    *now = writer->retain_now;
+    if (writer->job.now == 0)
+        writer->job.now = writer->retain_now;
     bool go_on = *first || !writer->closing;
     writer->first = NULL;
     writer->end = &writer->first;
@@ -131,15 +126,18 @@ static bool take_work(struct writer *writer, struct batch **first, bool *retain,
     return go_on;
 }
 
-static void step_retention(struct store *store, wall_t now)
+static void step_retention(struct store *store)
 {
     struct writer *writer = &store->writer;
-    bool more = retention_step(&writer->sql, &store->settings.retention, now);
-    if (!sql_ok(&writer->sql))
+    bool more = retention_step(&writer->job, &writer->sql, &store->settings.retention);
+    if (!sql_ok(&writer->sql)) {
         LOG(LOG_ERROR, "retention failed", L_STR("reason", writer->sql.error));
-    sql_reset_error(&writer->sql);
+        undo(writer);
+        more = false;
+    }
     if (more)
         return;
+    writer->job = (struct retention){0};
     pthread_mutex_lock(&writer->lock);
     writer->retain = false;
     pthread_mutex_unlock(&writer->lock);
@@ -150,14 +148,13 @@ static void *writer_main(void *arg)
     struct store *store = arg;
     struct batch *first;
     bool retain;
-    wall_t now;
-    while (take_work(&store->writer, &first, &retain, &now)) {
+    while (take_work(&store->writer, &first, &retain)) {
         if (first) {
             write_group(store, first);
             outlet_put_batches(store->outlet, first);
         }
         if (retain)
-            step_retention(store, now);
+            step_retention(store);
     }
     return NULL;
 }
@@ -186,8 +183,6 @@ void writer_stop(struct store *store)
         pthread_cond_signal(&writer->wanted);
         pthread_mutex_unlock(&writer->lock);
         pthread_join(writer->thread, NULL);
-        pthread_mutex_destroy(&writer->lock);
-        pthread_cond_destroy(&writer->wanted);
     }
     applier_clear(&writer->applier);
     sql_close(&writer->sql);

@@ -252,8 +252,8 @@ static void test_meter_foreign(void **state)
     put_meter(rig, meter_of("CP1", -1, 3000));
     put_meter(rig, meter_of("CP1", 0, 4000));
     put_meter(rig, meter_of("cp1", id, 5000));
-    assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_value WHERE tx = 0"), 4);
-    assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_value WHERE tx = 1"), 1);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_value WHERE owner < 0"), 4);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_value WHERE owner = 1"), 1);
 }
 
 /* Same text in other places is another kind. */
