@@ -150,6 +150,47 @@ void api_freeze(lua_State *L, const char *name, bool lenient)
     lua_replace(L, table);
 }
 
+/* ---- objects ---- */
+
+void api_open_object(lua_State *L, const void *key, const char *name, const luaL_Reg *metamethods)
+{
+    lua_createtable(L, 0, 8);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    api_name_type(L, name);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void *api_to_object(lua_State *L, int index, const void *key)
+{
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+        return NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same ? lua_touserdata(L, index) : NULL;
+}
+
+void api_open_weak(lua_State *L, const void *key)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+bool api_has_row(const struct api_table *table, const char *name)
+{
+    for (const struct api_row *row = table->rows; row->name; row++) {
+        if (text_is(row->name, name))
+            return true;
+    }
+    return false;
+}
+
 int api_unknown_field(lua_State *L, const char *object, const struct api_table *table,
                       const char *key)
 {

@@ -39,13 +39,8 @@ void api_push_cp(lua_State *L, const char *identity)
 
 static const char *to_cp(lua_State *L, int index)
 {
-    const struct cp_value *value = lua_touserdata(L, index);
-    if (!value || lua_islightuserdata(L, index) || !lua_getmetatable(L, index))
-        return NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &cp_key);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same ? value->id : NULL;
+    const struct cp_value *value = api_to_object(L, index, &cp_key);
+    return value ? value->id : NULL;
 }
 
 const char *api_check_cp(lua_State *L, int index)
@@ -106,15 +101,6 @@ static const char *text_field(const struct charge_point *cp, const char *key)
     return NULL;
 }
 
-static bool is_known(const char *key)
-{
-    for (const struct api_row *row = api_table_cp.rows; row->name; row++) {
-        if (text_is(row->name, key))
-            return true;
-    }
-    return false;
-}
-
 static int cp_index(lua_State *L)
 {
     const char *id = api_check_cp(L, 1);
@@ -131,7 +117,7 @@ static int cp_index(lua_State *L)
         api_push_cp_vars(L, id);
         return 1;
     }
-    if (!is_known(key))
+    if (!api_has_row(&api_table_cp, key))
         return api_unknown_field(L, "cp", &api_table_cp, key);
     const struct charge_point *cp = station_find(api_station(L, "reading a cp"), id);
     if (text_is(key, "online"))
@@ -165,25 +151,13 @@ static int cp_equal(lua_State *L)
 
 void api_open_cp(lua_State *L)
 {
-    lua_createtable(L, 0, 8);
-    lua_pushcfunction(L, cp_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, cp_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, cp_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushcfunction(L, cp_equal);
-    lua_setfield(L, -2, "__eq");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    api_name_type(L, "a cp");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &cp_key);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &all_key);
+    static const luaL_Reg metamethods[] = {{"__index", cp_index},
+                                           {"__newindex", cp_newindex},
+                                           {"__tostring", cp_text},
+                                           {"__eq", cp_equal},
+                                           {NULL, NULL}};
+    api_open_object(L, &cp_key, "a cp", metamethods);
+    api_open_weak(L, &all_key);
 }
 
 /* ---- globals ---- */

@@ -68,6 +68,13 @@ void api_set_seconds(lua_State *L, const char *name, int64_t ms);
 void api_set_string(lua_State *L, const char *name, const char *text); /* NULL: not set */
 void api_set_integer(lua_State *L, const char *name, int64_t value);   /* ABSENT: not set */
 void api_set_bool(lua_State *L, const char *name, bool value);
+/* Registers the metatable of a kind of object under `key`; messages call its values `name`. */
+void api_open_object(lua_State *L, const void *key, const char *name, const luaL_Reg *metamethods);
+/* The userdata at `index` if it is of that kind, else NULL. */
+void *api_to_object(lua_State *L, int index, const void *key);
+/* A table with weak values under `key`, so that an id gives the same value while it is held. */
+void api_open_weak(lua_State *L, const void *key);
+bool api_has_row(const struct api_table *table, const char *name);
 /* Index metamethod of an object when `key` names none of its fields: raises with the nearest. */
 int api_unknown_field(lua_State *L, const char *object, const struct api_table *table,
                       const char *key);

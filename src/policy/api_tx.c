@@ -30,13 +30,7 @@ void api_push_tx(lua_State *L, int64_t id)
 
 static const int64_t *to_tx(lua_State *L, int index)
 {
-    const int64_t *value = lua_touserdata(L, index);
-    if (!value || lua_islightuserdata(L, index) || !lua_getmetatable(L, index))
-        return NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &tx_key);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same ? value : NULL;
+    return api_to_object(L, index, &tx_key);
 }
 
 int64_t api_check_tx(lua_State *L, int index)
@@ -186,15 +180,6 @@ static void push_field(lua_State *L, const struct view *v, const char *key)
         push_number_field(L, v, key);
 }
 
-static bool is_known(const char *key)
-{
-    for (const struct api_row *row = api_table_tx.rows; row->name; row++) {
-        if (text_is(row->name, key))
-            return true;
-    }
-    return false;
-}
-
 static int tx_index(lua_State *L)
 {
     int64_t id = api_check_tx(L, 1);
@@ -208,7 +193,7 @@ static int tx_index(lua_State *L)
         api_push_tx_vars(L, id);
         return 1;
     }
-    if (!is_known(key))
+    if (!api_has_row(&api_table_tx, key))
         return api_unknown_field(L, "tx", &api_table_tx, key);
     api_station(L, "reading a tx");
     if (find(generation_of(L), id, &view))
@@ -242,25 +227,13 @@ static int tx_equal(lua_State *L)
 
 void api_open_tx(lua_State *L)
 {
-    lua_createtable(L, 0, 8);
-    lua_pushcfunction(L, tx_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, tx_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, tx_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushcfunction(L, tx_equal);
-    lua_setfield(L, -2, "__eq");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    api_name_type(L, "a tx");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &tx_key);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &all_key);
+    static const luaL_Reg metamethods[] = {{"__index", tx_index},
+                                           {"__newindex", tx_newindex},
+                                           {"__tostring", tx_text},
+                                           {"__eq", tx_equal},
+                                           {NULL, NULL}};
+    api_open_object(L, &tx_key, "a tx", metamethods);
+    api_open_weak(L, &all_key);
 }
 
 /* ---- globals ---- */

@@ -158,19 +158,12 @@ static int vars_text(lua_State *L)
 
 void api_open_vars(lua_State *L)
 {
-    lua_createtable(L, 0, 8);
-    lua_pushcfunction(L, vars_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, vars_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, vars_pairs);
-    lua_setfield(L, -2, "__pairs");
-    lua_pushcfunction(L, vars_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    api_name_type(L, "vars");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &vars_key);
+    static const luaL_Reg metamethods[] = {{"__index", vars_index},
+                                           {"__newindex", vars_newindex},
+                                           {"__pairs", vars_pairs},
+                                           {"__tostring", vars_text},
+                                           {NULL, NULL}};
+    api_open_object(L, &vars_key, "vars", metamethods);
 }
 
 static const struct api_row rows[] = {{NULL, NULL, NULL, NULL, false}};

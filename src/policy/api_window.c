@@ -108,14 +108,8 @@ bool api_push_window(lua_State *L, struct span text, struct reason *why)
 
 static const struct window *check_window(lua_State *L, const char *what)
 {
-    struct window *window = lua_touserdata(L, 1);
-    bool ok = window && lua_getmetatable(L, 1);
-    if (ok) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &window_key);
-        ok = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
-    }
-    if (!ok)
+    const struct window *window = api_to_object(L, 1, &window_key);
+    if (!window)
         api_raise(L, "%s needs a window; call it with a colon", what);
     return window;
 }
@@ -199,13 +193,7 @@ static int window_index(lua_State *L)
 
 void api_open_window(lua_State *L)
 {
-    lua_createtable(L, 0, 5);
-    lua_pushcfunction(L, window_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, window_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    api_name_type(L, "a window");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &window_key);
+    static const luaL_Reg metamethods[] = {
+        {"__index", window_index}, {"__tostring", window_text}, {NULL, NULL}};
+    api_open_object(L, &window_key, "a window", metamethods);
 }
