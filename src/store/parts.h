@@ -60,9 +60,9 @@ struct reader {
     int64_t query_ms; /* set before the thread has work */
     pthread_mutex_t lock;
     pthread_cond_t wanted;
+    atomic_bool closing;
     struct query *first, **end; /* under lock, like all that follows */
     size_t waiting;
-    bool closing;
 };
 
 struct outlet;

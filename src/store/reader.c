@@ -77,7 +77,7 @@ static struct query *take(struct reader *reader, bool *closing)
 static int is_over(void *ctx)
 {
     const struct reader *reader = ctx;
-    return mono_now() >= reader->deadline;
+    return atomic_load(&reader->closing) || mono_now() >= reader->deadline;
 }
 
 static void *reader_main(void *arg)
@@ -89,10 +89,10 @@ static void *reader_main(void *arg)
     sqlite3_progress_handler(reader->sql.db, STEPS_BETWEEN_LOOKS, is_over, reader);
     while ((query = take(reader, &closing))) {
         reader->deadline = mono_now() + reader->query_ms;
-        if (closing)
-            reason_set(&query->why, "the store is closing");
-        else
+        if (!closing)
             query_run(reader, query);
+        if (!query->ok && atomic_load(&reader->closing))
+            reason_set(&query->why, "the store is closing");
         outlet_put_query(store->outlet, query);
     }
     return NULL;
@@ -121,7 +121,6 @@ void reader_stop(struct store *store)
     if (reader->started) {
         pthread_mutex_lock(&reader->lock);
         reader->closing = true;
-        sqlite3_interrupt(reader->sql.db);
         pthread_cond_signal(&reader->wanted);
         pthread_mutex_unlock(&reader->lock);
         pthread_join(reader->thread, NULL);

@@ -116,7 +116,7 @@ static bool take_work(struct writer *writer, struct batch **first, bool *retain)
         pthread_cond_wait(&writer->wanted, &writer->lock);
     *first = writer->first;
     *retain = writer->retain && !writer->closing;
-    if (writer->job.now == 0)
+    if (*retain && writer->job.now == 0)
         writer->job.now = writer->retain_now;
     bool go_on = *first || !writer->closing;
     writer->first = NULL;
