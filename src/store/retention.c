@@ -125,12 +125,35 @@ static void step_list(struct retention *job, struct sql *sql, const struct store
 
 /* ---- meter values ---- */
 
-static bool is_young(struct sql *sql, int64_t owner, int64_t before_ms)
+enum age { AGE_OLD, AGE_KEPT, AGE_YOUNG };
+
+/* A transaction's values go all at once, when it has been over for so long; those of an open one
+ * stay. All transactions behind a young one are young. */
+static enum age age_of(struct sql *sql, int64_t owner, int64_t before_ms)
 {
     if (owner < 0)
-        return false;
-    return ask(sql, sql_prepare(sql, "SELECT received_ms FROM charge_transaction WHERE id = ?", "i",
-                                owner)) >= before_ms;
+        return AGE_OLD;
+    sqlite3_stmt *row = sql_prepare(
+        sql, "SELECT received_ms, stop_received_ms FROM charge_transaction WHERE id = ?", "i",
+        owner);
+    enum age age = AGE_OLD; /* without its transaction */
+    if (sql_row(sql, row)) {
+        if (sql_int(row, 0) >= before_ms)
+            age = AGE_YOUNG;
+        else if (sql_int(row, 1) == ABSENT || sql_int(row, 1) >= before_ms)
+            age = AGE_KEPT;
+    }
+    sqlite3_finalize(row);
+    return age;
+}
+
+static int64_t delete_values(struct sql *sql, int64_t owner, int64_t before_ms)
+{
+    return change(sql, sql_prepare(sql,
+                                   "DELETE FROM meter_value WHERE (owner, ts_ms, seq) IN (SELECT"
+                                   " owner, ts_ms, seq FROM meter_value WHERE owner = ?1 AND"
+                                   " (owner > 0 OR ts_ms < ?2) ORDER BY ts_ms, seq LIMIT ?3)",
+                                   "iii", owner, before_ms, (int64_t)ROWS_AT_ONCE));
 }
 
 /* False: all owners are done. */
@@ -141,14 +164,10 @@ static bool step_meter_values(struct retention *job, struct sql *sql, int64_t be
         int64_t owner = ask(
             sql, sql_prepare(sql, "SELECT owner FROM meter_value WHERE owner >= ? ORDER BY owner",
                              "i", job->at));
-        if (owner == ABSENT || is_young(sql, owner, before_ms))
+        enum age age = owner == ABSENT ? AGE_YOUNG : age_of(sql, owner, before_ms);
+        if (age == AGE_YOUNG)
             return false;
-        int64_t gone = change(
-            sql, sql_prepare(sql,
-                             "DELETE FROM meter_value WHERE (owner, ts_ms, seq) IN (SELECT owner,"
-                             " ts_ms, seq FROM meter_value WHERE owner = ?1 AND ts_ms < ?2"
-                             " ORDER BY ts_ms, seq LIMIT ?3)",
-                             "iii", owner, before_ms, (int64_t)ROWS_AT_ONCE));
+        int64_t gone = age == AGE_OLD ? delete_values(sql, owner, before_ms) : 0;
         deleted += gone;
         job->at = gone < ROWS_AT_ONCE ? owner + 1 : owner;
     }

@@ -197,6 +197,21 @@ static void test_samples(void **state)
     assert_int_equal(count(rig, "charge_transaction"), 3);
 }
 
+/* A series is never cut: it goes when its transaction has been over for so long, and not before. */
+static void test_open_and_long_ones(void **state)
+{
+    struct rig *rig = *state;
+    int64_t open = add_transaction(rig, OLD, 0, 30);
+    int64_t lately = add_transaction(rig, OLD + 1, YOUNG, 30);
+    int64_t ended = add_transaction(rig, OLD + 2, OLD + 3, 30);
+    add_samples(rig, ended, "CP1", YOUNG, 3); /* its charger's clock is ahead */
+    struct store_retention keep = {.meter_value_days = 10};
+    steps(rig, &keep);
+    assert_int_equal(samples_of(rig, open), 30);
+    assert_int_equal(samples_of(rig, lately), 30);
+    assert_int_equal(samples_of(rig, ended), 0);
+}
+
 /* More owners than one step looks at. */
 static void test_many_owners(void **state)
 {
@@ -276,9 +291,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_logs),         TEST(test_whole_blocks),    TEST(test_for_ever),
-        TEST(test_message_rows), TEST(test_began_in_future), TEST(test_empty),
-        TEST(test_samples),      TEST(test_many_owners),     TEST(test_on_the_thread),
+        TEST(test_logs),
+        TEST(test_whole_blocks),
+        TEST(test_for_ever),
+        TEST(test_message_rows),
+        TEST(test_began_in_future),
+        TEST(test_empty),
+        TEST(test_samples),
+        TEST(test_open_and_long_ones),
+        TEST(test_many_owners),
+        TEST(test_on_the_thread),
         TEST(test_failing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
