@@ -153,10 +153,13 @@ bool generation_call(struct generation *generation, int nargs, int nresults, enu
     lua_insert(L, base);
     struct task *running = generation->running;
     generation->running = NULL; /* nothing in here can wait */
+    struct policy_error *calling = generation->calling;
+    generation->calling = why;
     struct budget outer = budget_begin(generation, L, kind);
     bool capped = memory_cap(generation, true);
     int status = lua_pcall(L, nargs, nresults, base);
     memory_cap(generation, capped);
+    generation->calling = calling;
     if (status != LUA_OK)
         error_text(generation, L, why);
     budget_end(generation, &outer);

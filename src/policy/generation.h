@@ -87,6 +87,7 @@ struct generation {
     struct coroutine_pool *pool;   /* task.c: coroutines to use again */
     bool warned_of_bytecode;       /* build.c */
     bool closing;                  /* no task starts any more */
+    struct policy_error *calling;  /* of generation_call: where it ran out of memory */
     mono_t collected_at;           /* the last full collection for want of memory */
     struct timer drain_timer;      /* reload.c: rule 3.8 */
     uint64_t runs, failures;       /* ended tasks, and those with an error: probation (3.11) */

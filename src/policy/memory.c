@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "policy/errors.h"
+
 enum { POKE_BYTES = 1 << 20 }; /* copying this much takes about 0.1 ms */
 
 bool memory_cap(struct generation *generation, bool capped)
@@ -35,6 +37,15 @@ static void count_for_budget(struct generation *generation, size_t size)
     }
 }
 
+/* Lua runs no message handler when memory runs out, and the frames are gone when lua_pcall returns:
+ * the place is noted here, where they still stand. Reading them allocates nothing. */
+static void *refuse(struct generation *generation)
+{
+    if (generation->calling && generation->L)
+        error_place(generation->L, generation->calling);
+    return NULL;
+}
+
 void *memory_allocate(void *ud, void *ptr, size_t old_size, size_t new_size)
 {
     struct generation *generation = ud;
@@ -46,7 +57,7 @@ void *memory_allocate(void *ud, void *ptr, size_t old_size, size_t new_size)
         return NULL;
     }
     if (new_size > old_size && !fits(generation, new_size - old_size))
-        return NULL;
+        return refuse(generation);
     void *fresh = realloc(ptr, new_size);
     if (!fresh)
         return new_size <= old_size ? ptr : NULL; /* Lua counts on shrinking */

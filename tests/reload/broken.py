@@ -132,7 +132,8 @@ class Traffic:
 async def main(report):
     folder = Folder()
     try:
-        with Server(policies=folder.path, policies__load_file="1s") as server:
+        with Server(policies=folder.path, policies__load_file="1s",
+                    policies__memory="8MiB") as server:
             traffic = Traffic(server)
             await traffic.start()
             _, before = await asyncio.to_thread(server.rest, "GET", "/api/v1/policies")
