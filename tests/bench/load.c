@@ -1,40 +1,67 @@
-/* The load: N chargers on bare sockets in one epoll loop, one CALL outstanding each.
+/* The load: N chargers on raw non-blocking sockets in one epoll loop, one CALL outstanding each.
  *
- *     load PORT CHARGERS SECONDS heartbeat|session
+ *     load PORT CHARGERS SECONDS heartbeat|session|idle|reconnect [CARD] [RATE]
  *
- * Each charger upgrades, boots, then repeats its scenario until the time is over; prints one line
- * `messages=… seconds=… rate=… p50_us=… p99_us=… errors=…`. A client of the benches, not a test. */
+ * All connect and boot; then `ready` is printed and the scenario runs for SECONDS:
+ *   heartbeat, session   the next CALL as soon as the last was answered, or RATE a second in all
+ *   idle                 nothing; whoever measures memory does it now
+ *   reconnect            all drop at once, come back and boot; SECONDS is the limit
+ * The last line is `messages=… seconds=… rate=… p50_us=… p99_us=… start_p99_us=… refused=…
+ * errors=…`. Not a conformance test: it reads answers only as far as scenario.c does. Start at
+ * main. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <netinet/tcp.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_MAX = 2048, SAMPLES_MAX = 1 << 22, SESSION_STEPS = 10 };
+#include "scenario.h"
+
+enum {
+    IN_MAX = 4096,
+    SAMPLES_MAX = 1 << 22,
+    CONNECTING_MAX = 128, /* at once while the fleet is set up; a storm knows no limit */
+    SETUP_LIMIT_S = 60,
+    ERRORS_SHOWN = 5
+};
+
+enum phase { PHASE_SETUP, PHASE_QUIET, PHASE_RUN };
+enum state { CLOSED, CONNECTING, UPGRADING, OPEN };
 
 struct charger {
-    int fd, number, step;
-    bool upgraded, booted;
-    int64_t transaction, sent_us, meter, clock;
-    char in[IN_MAX];
+    int fd;
+    enum state state;
+    struct speaker speaker;
+    int64_t sent_us; /* its last CALL; in a storm, when it began to connect */
     size_t have;
+    char in[IN_MAX];
+};
+
+struct samples {
+    uint32_t *us;
+    size_t count;
 };
 
 static struct {
-    int port, chargers, seconds;
-    bool session;
+    struct sockaddr_in server;
+    struct charger *chargers;
+    unsigned count, begun, ready; /* chargers in all, told to connect, booted */
+    struct charger **waiting;     /* a ring: whose turn it is at a fixed rate */
+    unsigned waiting_first, waiting_count;
+    enum phase phase;
+    enum script script;
+    bool storm;
+    int64_t rate;
     int epoll;
-    uint64_t messages, errors;
-    uint32_t *samples;
-    size_t sample_count;
-    bool counting;
+    uint64_t messages, refused, errors;
+    struct samples all, starts;
 } load;
 
 static int64_t now_us(void)
@@ -44,202 +71,243 @@ static int64_t now_us(void)
     return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
-static void send_all(struct charger *c, const char *data, size_t len)
+static void sample(struct samples *samples, int64_t since_us)
 {
-    if (send(c->fd, data, len, MSG_NOSIGNAL) != (ssize_t)len)
-        load.errors++;
+    if (samples->count < SAMPLES_MAX)
+        samples->us[samples->count++] = (uint32_t)(now_us() - since_us);
 }
 
-static void send_text(struct charger *c, const char *text, size_t len)
+static void charger_close(struct charger *c)
 {
-    char frame[IN_MAX];
+    close(c->fd);
+    c->state = CLOSED;
+    c->have = 0;
+}
+
+static void charger_fail(struct charger *c, const char *why)
+{
+    if (load.errors++ < ERRORS_SHOWN)
+        fprintf(stderr, "load: charger %u: %s\n", c->speaker.number, why);
+    if (c->state != CLOSED)
+        charger_close(c);
+}
+
+static void send_bytes(struct charger *c, const char *bytes, size_t len)
+{
+    if (send(c->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+        charger_fail(c, "cannot send");
+}
+
+static void send_frame(struct charger *c, int opcode, const char *text, size_t len)
+{
+    char frame[TEXT_MAX + 8];
     size_t head = len < 126 ? 6 : 8;
-    frame[0] = (char)0x81;
-    if (len < 126) {
-        frame[1] = (char)(0x80 | len);
-    } else {
-        frame[1] = (char)(0x80 | 126);
+    frame[0] = (char)(0x80 | opcode);
+    frame[1] = (char)(0x80 | (len < 126 ? len : 126));
+    if (len >= 126) {
         frame[2] = (char)(len >> 8);
         frame[3] = (char)len;
     }
     memset(frame + head - 4, 0, 4); /* a mask of zeros: the text goes out as it is */
     memcpy(frame + head, text, len);
-    c->sent_us = now_us();
-    send_all(c, frame, head + len);
+    send_bytes(c, frame, head + len);
 }
 
-static void stamp(struct charger *c, char *out, size_t size)
+static void send_call(struct charger *c)
 {
-    int64_t t = c->clock++;
-    snprintf(out, size, "2026-%02d-%02dT%02d:%02d:%02dZ", (int)(1 + t / 2419200 % 12),
-             (int)(1 + t / 86400 % 28), (int)(t / 3600 % 24), (int)(t / 60 % 60), (int)(t % 60));
+    char text[TEXT_MAX];
+    size_t len = speaker_text(&c->speaker, load.script, text);
+    if (!load.storm)
+        c->sent_us = now_us();
+    send_frame(c, 1, text, len);
 }
 
-static int meter_values(struct charger *c, char *out, size_t size, const char *at)
+/* The charger may speak: at once, or when the rate has room. */
+static void charger_turn(struct charger *c)
 {
-    c->meter += 500;
-    return snprintf(
-        out, size,
-        "[2,\"%" PRId64 "\",\"MeterValues\",{\"connectorId\":1,\"transactionId\":%" PRId64
-        ",\"meterValue\":[{\"timestamp\":\"%s\",\"sampledValue\":["
-        "{\"value\":\"%" PRId64 ".%03d\",\"context\":\"Sample.Periodic\",\"format\":\"Raw\","
-        "\"measurand\":\"Energy.Active.Import.Register\",\"location\":\"Body\",\"unit\":\"kWh\"},"
-        "{\"value\":\"59.4\",\"context\":\"Sample.Periodic\",\"measurand\":\"Power.Active.Import\","
-        "\"location\":\"Outlet\",\"unit\":\"kW\"},"
-        "{\"value\":\"148.2\",\"measurand\":\"Current.Import\",\"location\":\"Outlet\",\"unit\":"
-        "\"A\"},"
-        "{\"value\":\"401.1\",\"measurand\":\"Voltage\",\"location\":\"Outlet\",\"unit\":\"V\"},"
-        "{\"value\":\"41\",\"measurand\":\"SoC\",\"location\":\"EV\",\"unit\":\"Percent\"},"
-        "{\"value\":\"38\",\"measurand\":\"Temperature\",\"location\":\"Body\",\"unit\":"
-        "\"Celsius\"}]}]}]",
-        c->clock, c->transaction, at, c->meter / 1000, (int)(c->meter % 1000));
+    if (load.phase == PHASE_RUN && load.rate == 0 && !load.storm)
+        send_call(c);
+    else if (!load.storm)
+        load.waiting[(load.waiting_first + load.waiting_count++) % load.count] = c;
 }
 
-/* Authorize, Start, two statuses, five MeterValues, Stop. */
-static int session_step(struct charger *c, char *out, size_t size)
+static void heard_answer(struct charger *c, const char *text)
 {
-    char at[32];
-    stamp(c, at, sizeof(at));
-    switch (c->step) {
-    case 0:
-        return snprintf(out, size, "[2,\"%" PRId64 "\",\"Authorize\",{\"idTag\":\"LOAD%05d\"}]",
-                        c->clock, c->number);
-    case 1:
-        return snprintf(out, size,
-                        "[2,\"%" PRId64 "\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":"
-                        "\"LOAD%05d\",\"meterStart\":%" PRId64 ",\"timestamp\":\"%s\"}]",
-                        c->clock, c->number, c->meter, at);
-    case 2:
-    case 8:
-        return snprintf(out, size,
-                        "[2,\"%" PRId64
-                        "\",\"StatusNotification\",{\"connectorId\":1,\"errorCode\":"
-                        "\"NoError\",\"status\":\"%s\",\"timestamp\":\"%s\"}]",
-                        c->clock, c->step == 2 ? "Charging" : "Finishing", at);
-    case 9:
-        return snprintf(out, size,
-                        "[2,\"%" PRId64 "\",\"StopTransaction\",{\"transactionId\":%" PRId64
-                        ",\"meterStop\":%" PRId64 ",\"timestamp\":\"%s\",\"reason\":\"Local\"}]",
-                        c->clock, c->transaction, c->meter, at);
-    default:
-        return meter_values(c, out, size, at);
+    bool starts = speaker_starts(&c->speaker, load.script), boots = !c->speaker.booted;
+    enum heard heard = speaker_hear(&c->speaker, load.script, text);
+    if (heard == HEARD_NONSENSE) {
+        charger_fail(c, text);
+        return;
     }
-}
-
-static void send_next(struct charger *c)
-{
-    char text[IN_MAX - 16];
-    int len;
-    if (!c->booted)
-        len = snprintf(text, sizeof(text),
-                       "[2,\"b\",\"BootNotification\",{\"chargePointVendor\":"
-                       "\"Bench\",\"chargePointModel\":\"Load\"}]");
-    else if (load.session)
-        len = session_step(c, text, sizeof(text));
-    else
-        len = snprintf(text, sizeof(text), "[2,\"%" PRId64 "\",\"Heartbeat\",{}]", ++c->clock);
-    send_text(c, text, (size_t)len);
-}
-
-static void answered(struct charger *c, const char *text)
-{
-    const char *id = strstr(text, "\"transactionId\":");
-    if (text[1] != '3') {
-        load.errors++;
-        fprintf(stderr, "%s\n", text);
-    }
-    if (id)
-        c->transaction = strtoll(id + strlen("\"transactionId\":"), NULL, 10);
-    if (load.counting) {
+    load.ready += boots;
+    if (load.phase == PHASE_RUN) {
         load.messages++;
-        if (load.sample_count < SAMPLES_MAX)
-            load.samples[load.sample_count++] = (uint32_t)(now_us() - c->sent_us);
+        load.refused += heard == HEARD_REFUSAL;
+        sample(&load.all, c->sent_us);
+        if (starts)
+            sample(&load.starts, c->sent_us);
     }
-    if (c->booted)
-        c->step = (c->step + 1) % SESSION_STEPS;
-    c->booted = true;
-    send_next(c);
+    charger_turn(c);
 }
 
-/* Takes what is whole off the input: the handshake answer, then frames below 64 KiB. */
-static bool take(struct charger *c)
+static void heard_text(struct charger *c, const char *text)
 {
-    unsigned char *in = (unsigned char *)c->in;
-    size_t used = 0;
-    if (!c->upgraded) {
-        char *end = memmem(c->in, c->have, "\r\n\r\n", 4);
-        if (!end)
-            return false;
-        c->upgraded = true;
-        used = (size_t)(end + 4 - c->in);
-        load.errors += strncmp(c->in, "HTTP/1.1 101", 12) != 0;
-        send_next(c);
-    } else {
-        size_t head = 2, len = c->have >= 2 ? in[1] & 0x7f : 0;
-        if (len == 126) {
-            head = 4;
-            len = c->have >= 4 ? (size_t)in[2] << 8 | in[3] : IN_MAX;
-        }
-        if (c->have < head + len)
-            return false;
-        used = head + len;
-        if ((in[0] & 0x0f) == 1) {
-            char text[IN_MAX];
-            memcpy(text, c->in + head, len);
-            text[len] = '\0';
-            answered(c, text);
-        }
+    char answer[64];
+    if (strncmp(text, "[2,\"", 4) != 0) {
+        heard_answer(c, text);
+        return;
     }
-    memmove(c->in, c->in + used, c->have - used);
-    c->have -= used;
-    return true;
+    int len = snprintf(answer, sizeof(answer), "[4,\"%.*s\",\"NotSupported\",\"\",{}]",
+                       (int)strcspn(text + 4, "\""), text + 4);
+    if (len < (int)sizeof(answer))
+        send_frame(c, 1, answer, (size_t)len);
 }
 
-static void readable(struct charger *c)
+/* Takes the handshake's answer off the input; how many bytes it had, 0 = not all there. */
+static size_t take_upgrade(struct charger *c)
 {
-    ssize_t n = recv(c->fd, c->in + c->have, IN_MAX - c->have, MSG_DONTWAIT);
+    const char *end = memmem(c->in, c->have, "\r\n\r\n", 4);
+    if (!end)
+        return 0;
+    size_t used = (size_t)(end + 4 - c->in);
+    if (memcmp(c->in + 8, " 101", 4) != 0) {
+        charger_fail(c, "no upgrade");
+        return used;
+    }
+    c->state = OPEN;
+    send_call(c);
+    return used;
+}
+
+static size_t take_frame(struct charger *c)
+{
+    const unsigned char *in = (const unsigned char *)c->in;
+    if (c->have < 4)
+        return 0;
+    size_t head = in[1] < 126 ? 2 : 4;
+    size_t len = in[1] < 126 ? in[1] : (size_t)in[2] << 8 | in[3];
+    if (in[1] > 126 || head + len >= IN_MAX) {
+        charger_fail(c, "a frame that is too long");
+        return 0;
+    }
+    if (c->have < head + len)
+        return 0;
+    char kept = c->in[head + len];
+    c->in[head + len] = '\0';
+    if ((in[0] & 0x0f) == 1)
+        heard_text(c, c->in + head);
+    else if ((in[0] & 0x0f) == 9)
+        send_frame(c, 10, c->in + head, len);
+    else if ((in[0] & 0x0f) == 8)
+        charger_fail(c, "closed by the server");
+    c->in[head + len] = kept;
+    return head + len;
+}
+
+static void charger_read(struct charger *c)
+{
+    ssize_t n = recv(c->fd, c->in + c->have, IN_MAX - 1 - c->have, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
     if (n <= 0) {
-        if (n == 0 || errno != EAGAIN) {
-            load.errors++;
-            epoll_ctl(load.epoll, EPOLL_CTL_DEL, c->fd, NULL);
-        }
+        charger_fail(c, n == 0 ? "end of file" : strerror(errno));
         return;
     }
     c->have += (size_t)n;
-    while (c->have && take(c))
-        continue;
+    size_t used = 0, taken = 1;
+    while (taken > 0 && c->have > 0) {
+        taken = c->state == UPGRADING ? take_upgrade(c) : take_frame(c);
+        if (c->state == CLOSED)
+            return;
+        used = taken;
+        c->have -= used;
+        if (used > 0 && c->have > 0)
+            memmove(c->in, c->in + used, c->have);
+    }
 }
 
-static void connect_one(struct charger *c, int number)
+static void charger_connected(struct charger *c)
 {
-    char head[512];
-    int on = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)load.port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *c = (struct charger){
-        .fd = socket(AF_INET, SOCK_STREAM, 0), .number = number, .meter = 1000, .clock = number};
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
-        perror("connect");
-        exit(1);
+    char head[320];
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+        charger_fail(c, strerror(error));
+        return;
     }
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    epoll_ctl(load.epoll, EPOLL_CTL_MOD, c->fd, &event);
     int len = snprintf(head, sizeof(head),
-                       "GET /ocpp/LOAD%05d HTTP/1.1\r\nHost: l\r\nUpgrade: websocket\r\n"
+                       "GET /ocpp/LOAD%05u HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                        "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n",
-                       number);
-    send_all(c, head, (size_t)len);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+                       c->speaker.number);
+    c->state = UPGRADING;
+    send_bytes(c, head, (size_t)len);
+}
+
+static void charger_connect(struct charger *c)
+{
+    int on = 1;
+    struct epoll_event event = {.events = EPOLLOUT, .data.ptr = c};
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    c->state = CONNECTING;
+    c->speaker.booted = false;
+    c->sent_us = now_us();
+    load.begun++;
+    if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&load.server, sizeof(load.server)) != 0 &&
+                      errno != EINPROGRESS)) {
+        charger_fail(c, strerror(errno));
+        return;
+    }
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     epoll_ctl(load.epoll, EPOLL_CTL_ADD, c->fd, &event);
 }
 
-static void turn(int wait_ms)
+static void turn(int wait_us)
 {
     struct epoll_event events[256];
-    int n = epoll_wait(load.epoll, events, 256, wait_ms);
-    for (int i = 0; i < n; i++)
-        readable(events[i].data.ptr);
+    struct timespec wait = {.tv_nsec = wait_us * 1000l};
+    int n = epoll_pwait2(load.epoll, events, 256, &wait, NULL);
+    for (int i = 0; i < n; i++) {
+        struct charger *c = events[i].data.ptr;
+        if (c->state == CONNECTING)
+            charger_connected(c);
+        else if (c->state != CLOSED)
+            charger_read(c);
+    }
+}
+
+/* Connects and boots all; false when some did not make it. */
+static bool fleet_arrives(unsigned at_once, int64_t limit_s)
+{
+    int64_t end = now_us() + limit_s * 1000000;
+    load.begun = load.ready = 0;
+    while (load.ready < load.count && load.errors == 0 && now_us() < end) {
+        while (load.begun < load.count && load.begun - load.ready < at_once)
+            charger_connect(&load.chargers[load.begun]);
+        turn(1000);
+    }
+    load.errors += load.ready < load.count && load.errors == 0;
+    return load.errors == 0;
+}
+
+static void run_for(int64_t microseconds)
+{
+    int64_t begun = now_us(), end = begun + microseconds, sent = 0;
+    while (now_us() < end) {
+        int64_t due = load.rate == 0 ? INT64_MAX : (now_us() - begun) * load.rate / 1000000;
+        while (load.phase == PHASE_RUN && load.waiting_count > 0 && sent < due) {
+            struct charger *c = load.waiting[load.waiting_first];
+            load.waiting_first = (load.waiting_first + 1) % load.count;
+            load.waiting_count--;
+            send_call(c);
+            sent++;
+        }
+        turn(load.rate == 0 ? 10000 : 200);
+    }
 }
 
 static int by_value(const void *a, const void *b)
@@ -248,41 +316,73 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(double seconds)
+static uint32_t percentile(struct samples *samples, unsigned percent)
 {
-    size_t n = load.sample_count;
-    qsort(load.samples, n, sizeof(*load.samples), by_value);
-    printf("messages=%" PRIu64 " seconds=%.2f rate=%.0f p50_us=%u p99_us=%u errors=%" PRIu64 "\n",
-           load.messages, seconds, (double)load.messages / seconds, n ? load.samples[n / 2] : 0,
-           n ? load.samples[n - 1 - n / 100] : 0, load.errors);
+    qsort(samples->us, samples->count, sizeof(*samples->us), by_value);
+    return samples->count == 0 ? 0 : samples->us[(samples->count - 1) * percent / 100];
+}
+
+static int report(int64_t began_us)
+{
+    double seconds = (double)(now_us() - began_us) / 1e6;
+    uint32_t p50 = percentile(&load.all, 50), p99 = percentile(&load.all, 99);
+    printf("messages=%" PRIu64 " seconds=%.3f rate=%.0f p50_us=%u p99_us=%u start_p99_us=%u "
+           "refused=%" PRIu64 " errors=%" PRIu64 "\n",
+           load.messages, seconds, (double)load.messages / seconds, p50, p99,
+           percentile(&load.starts, 99), load.refused, load.errors);
+    return load.errors > 0;
+}
+
+static void set_up(char **argv)
+{
+    struct rlimit limit;
+    load.server = (struct sockaddr_in){.sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    load.count = (unsigned)strtoul(argv[2], NULL, 10);
+    load.script = strcmp(argv[4], "session") == 0 ? SCRIPT_SESSION : SCRIPT_HEARTBEAT;
+    load.chargers = calloc(load.count, sizeof(*load.chargers));
+    load.waiting = calloc(load.count, sizeof(struct charger *));
+    load.all.us = calloc(SAMPLES_MAX, sizeof(uint32_t));
+    load.starts.us = calloc(SAMPLES_MAX, sizeof(uint32_t));
+    load.epoll = epoll_create1(EPOLL_CLOEXEC);
+    for (unsigned i = 0; i < load.count; i++)
+        load.chargers[i].speaker = (struct speaker){.number = i, .meter_wh = 100000};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: load PORT CHARGERS SECONDS heartbeat|session\n");
+    if (argc < 5 || strtoul(argv[2], NULL, 10) == 0) {
+        fprintf(stderr, "usage: load PORT CHARGERS SECONDS heartbeat|session|idle|reconnect "
+                        "[CARD] [RATE]\n");
         return 2;
     }
-    load.port = (int)strtol(argv[1], NULL, 10);
-    load.chargers = (int)strtol(argv[2], NULL, 10);
-    load.seconds = (int)strtol(argv[3], NULL, 10);
-    load.session = strcmp(argv[4], "session") == 0;
-    load.epoll = epoll_create1(0);
-    load.samples = calloc(SAMPLES_MAX, sizeof(*load.samples));
-    struct charger *chargers = calloc((size_t)load.chargers, sizeof(*chargers));
-    for (int i = 0; i < load.chargers; i++) {
-        connect_one(&chargers[i], i);
-        turn(0);
+    int64_t seconds = strtoll(argv[3], NULL, 10);
+    set_up(argv);
+    if (argc > 5)
+        scenario_card = argv[5];
+    if (argc > 6)
+        load.rate = strtoll(argv[6], NULL, 10);
+    bool idle = strcmp(argv[4], "idle") == 0;
+    load.storm = strcmp(argv[4], "reconnect") == 0;
+    if (!fleet_arrives(CONNECTING_MAX, SETUP_LIMIT_S))
+        return report(now_us());
+    load.phase = PHASE_QUIET;
+    run_for(500000);
+    printf("ready\n");
+    fflush(stdout);
+    load.phase = idle ? PHASE_QUIET : PHASE_RUN;
+    int64_t began = now_us();
+    if (load.storm) {
+        for (unsigned i = 0; i < load.count; i++)
+            charger_close(&load.chargers[i]);
+        fleet_arrives(load.count, seconds);
+    } else {
+        run_for(seconds * 1000000);
     }
-    int64_t warm = now_us() + 1000000;
-    while (now_us() < warm)
-        turn(10);
-    load.counting = true;
-    int64_t begun = now_us(), end = begun + load.seconds * 1000000ll;
-    while (now_us() < end)
-        turn(10);
-    report((double)(now_us() - begun) / 1e6);
-    free(chargers);
-    free(load.samples);
-    return load.errors ? 1 : 0;
+    return report(began);
 }
