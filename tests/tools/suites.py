@@ -40,7 +40,8 @@ def table():
               ("house.sizes", python("tools/sizes.py"), False),
               ("house.format", python("tools/format.py"), False),
               ("house.generated", python("tools/generated.py"), False),
-              ("house.clang", python("tools/clang.py"), True)]
+              ("house.clang", python("tools/clang.py"), False),
+              ("fuzz", python("tools/fuzz.py"), False)]
     for program in sorted(glob.glob(os.path.join(BUILD, "tests", "*_test_*"))):
         if os.access(program, os.X_OK) and not os.path.isdir(program):
             room, module = os.path.basename(program).split("_test_", 1)
