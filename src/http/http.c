@@ -9,12 +9,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/parts.h"
+
+/* A body that is too large anyway is still read, up to here, if that lets the client read our 413:
+ * closing on unread bytes resets the connection, and the answer may be lost. */
+enum { SWALLOW_MAX = 1 << 20 };
 
 /* ---- answering ---- */
 
@@ -29,10 +32,12 @@ static void wake(struct exchange *exchange)
 
 static void set_response(struct exchange *exchange, int status, struct MHD_Response *response_owned)
 {
+    struct http *http = exchange->http;
     exchange->status = status;
     exchange->response = response_owned;
-    exchange->answered = true;
-    idmap_remove(&exchange->http->exchanges, exchange->number);
+    exchange->phase = PHASE_ANSWERING;
+    timer_start(http->timers, &exchange->deadline, http->settings.answer_timeout_ms);
+    idmap_remove(&http->exchanges, exchange->number);
     wake(exchange);
 }
 
@@ -41,63 +46,71 @@ bool http_respond(struct http *http, uint64_t request, const struct response *re
     struct exchange *exchange = idmap_get(&http->exchanges, request);
     if (!exchange)
         return false;
-    struct MHD_Response *made = response_make(response);
-    set_response(exchange, response->status, made);
+    if (NEVER(response->status < 200 || response->status > 599))
+        set_response(exchange, 500, response_problem(500, NULL));
+    else
+        set_response(exchange, response->status, response_make(response));
     return true;
 }
 
-static enum MHD_Result send_now(struct MHD_Connection *connection, int status,
-                                struct MHD_Response *response_owned)
+/* What set_response() left goes to MHD, from within on_access. */
+static enum MHD_Result send_response(struct exchange *exchange)
 {
-    if (!response_owned)
+    struct MHD_Response *response = exchange->response;
+    exchange->response = NULL;
+    if (!response)
         return MHD_NO;
-    enum MHD_Result result = MHD_queue_response(connection, (unsigned)status, response_owned);
-    MHD_destroy_response(response_owned);
+    enum MHD_Result result =
+        MHD_queue_response(exchange->connection, (unsigned)exchange->status, response);
+    MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *detail,
-                              int retry_after_s)
+static enum MHD_Result refuse(struct exchange *exchange, int status, const char *detail)
 {
-    struct MHD_Response *response = response_problem(status, detail);
+    set_response(exchange, status, response_problem(status, detail));
+    return send_response(exchange);
+}
+
+static enum MHD_Result refuse_guessing(struct exchange *exchange, int retry_after_s)
+{
+    struct MHD_Response *response =
+        response_problem(429, "too many wrong API keys from this address");
     char seconds[16];
-    if (response && retry_after_s) {
-        snprintf(seconds, sizeof(seconds), "%d", retry_after_s);
+    snprintf(seconds, sizeof(seconds), "%d", retry_after_s);
+    if (response)
         MHD_add_response_header(response, "Retry-After", seconds);
-    }
-    /* What is left of the request is not read: the connection ends with the answer. */
-    if (response && status != 429 && status != 431)
-        MHD_add_response_header(response, "Connection", "close");
-    return send_now(connection, status, response);
+    set_response(exchange, 429, response);
+    return send_response(exchange);
+}
+
+static enum MHD_Result refuse_large(struct exchange *exchange)
+{
+    char detail[80];
+    snprintf(detail, sizeof(detail), "the body may have %lld bytes at most",
+             (long long)exchange->http->settings.max_body);
+    return refuse(exchange, 413, detail);
 }
 
 /* ---- one exchange ---- */
 
-static void end_socket(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (info)
-        shutdown(info->connect_fd, SHUT_RDWR);
-}
-
 static void on_deadline(struct timer *timer)
 {
     struct exchange *exchange = CONTAINER_OF(timer, struct exchange, deadline);
-    if (exchange->handed) { /* the handler never answered */
+    struct strbuf late = {0};
+    switch (exchange->phase) {
+    case PHASE_RECEIVING:
+        response_late(&late);
+        link_end_saying(link_of(exchange->connection), (struct span){late.at, late.len});
+        strbuf_clear(&late);
+        break;
+    case PHASE_WAITING:
         set_response(exchange, 504, response_problem(504, "no answer in time"));
-        return;
+        break;
+    case PHASE_ANSWERING: /* a client that does not read */
+        link_end(link_of(exchange->connection));
+        break;
     }
-    /* The request never became whole: MHD ends the connection at its next look. */
-    end_socket(exchange->connection);
-    exchange->http->run_again = true;
-}
-
-static struct link *link_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
 }
 
 static struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
@@ -119,10 +132,10 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **sl
     (void)code;
     struct http *http = ctx;
     struct exchange *exchange = *slot;
-    struct link *link = link_of(connection);
     *slot = NULL;
     if (!exchange)
         return;
+    struct link *link = link_of(connection);
     if (link)
         timer_start(http->timers, &link->head, http->settings.request_timeout_ms);
     idmap_remove(&http->exchanges, exchange->number);
@@ -133,56 +146,55 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **sl
     xfree(exchange);
 }
 
+static void hand_to_handler(struct exchange *exchange, const struct request *request)
+{
+    struct http *http = exchange->http;
+    exchange->phase = PHASE_WAITING;
+    idmap_put(&http->exchanges, exchange->number, exchange);
+    timer_start(http->timers, &exchange->deadline, http->settings.answer_timeout_ms);
+    http->handle(http->ctx, exchange->number, request);
+}
+
 /* The whole request is here: who is it, and over to the handler. */
 static enum MHD_Result hand_over(struct exchange *exchange, const char *method, const char *uri)
 {
-    struct http *http = exchange->http;
     struct MHD_Connection *connection = exchange->connection;
     struct arena arena = {0};
     struct request request;
-    const char *peer = link_of(connection)->peer;
-    int retry_after_s;
-    if (!request_read(connection, method, uri, &arena, &request)) {
-        arena_clear(&arena);
-        return refuse(connection, 431, "too many headers or query parameters", 0);
+    int retry_after_s = 0;
+    bool read = request_read(connection, method, uri, &arena, &request);
+    if (read) {
+        request.peer = link_of(connection)->peer;
+        request.body = (struct span){strbuf_text(&exchange->body), exchange->body.len};
+        request.scope = keys_judge(&exchange->http->keys, request_key(connection), request.peer,
+                                   &request.key_name, &retry_after_s);
+        if (!retry_after_s)
+            hand_to_handler(exchange, &request);
     }
-    request.scope =
-        keys_judge(&http->keys, request_key(connection), peer, &request.key_name, &retry_after_s);
-    if (retry_after_s) {
-        arena_clear(&arena);
-        return refuse(connection, 429, "too many wrong API keys from this address", retry_after_s);
-    }
-    request.peer = peer;
-    request.body = (struct span){strbuf_text(&exchange->body), exchange->body.len};
-    exchange->handed = true;
-    idmap_put(&http->exchanges, exchange->number, exchange);
-    timer_start(http->timers, &exchange->deadline, http->settings.answer_timeout_ms);
-    http->handle(http->ctx, exchange->number, &request);
     arena_clear(&arena);
-    if (!exchange->answered) {
-        exchange->suspended = true;
-        MHD_suspend_connection(connection);
-        return MHD_YES;
-    }
-    struct MHD_Response *response = exchange->response;
-    exchange->response = NULL;
-    return send_now(connection, exchange->status, response);
+    if (!read)
+        return refuse(exchange, 431, "too many headers or query parameters");
+    if (retry_after_s)
+        return refuse_guessing(exchange, retry_after_s);
+    if (exchange->phase == PHASE_ANSWERING)
+        return send_response(exchange);
+    exchange->suspended = true;
+    MHD_suspend_connection(connection);
+    return MHD_YES;
 }
 
-static bool declared_too_large(const struct exchange *exchange)
+/* The head is here. */
+static enum MHD_Result begin(struct exchange *exchange)
 {
     int64_t length;
     const char *text = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
                                                    MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return text && span_int(span_of(text), &length) && length > exchange->http->settings.max_body;
-}
-
-static enum MHD_Result too_large(struct exchange *exchange)
-{
-    char detail[80];
-    snprintf(detail, sizeof(detail), "the body may have %lld bytes at most",
-             (long long)exchange->http->settings.max_body);
-    return refuse(exchange->connection, 413, detail, 0);
+    if (!text || !span_int(span_of(text), &length) || length <= exchange->http->settings.max_body)
+        return MHD_YES;
+    exchange->too_large = true;
+    bool asks_first = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                  MHD_HTTP_HEADER_EXPECT) != NULL;
+    return asks_first || length > SWALLOW_MAX ? refuse_large(exchange) : MHD_YES;
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *uri,
@@ -194,80 +206,25 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     struct exchange *exchange = *slot;
     if (!exchange) {
         *slot = exchange = exchange_new(http, connection);
-        if (http->draining)
-            return refuse(connection, 503, "the server is stopping", 0);
-        return declared_too_large(exchange) ? too_large(exchange) : MHD_YES;
+        return begin(exchange);
     }
-    if (exchange->answered) {
-        struct MHD_Response *response = exchange->response;
-        exchange->response = NULL;
-        return send_now(connection, exchange->status, response);
-    }
+    if (exchange->phase == PHASE_ANSWERING)
+        return send_response(exchange);
     if (*data_size) {
-        strbuf_add(&exchange->body, data, *data_size);
+        if (!exchange->too_large)
+            strbuf_add(&exchange->body, data, *data_size);
         exchange->too_large |= exchange->body.overflow;
         *data_size = 0;
         return MHD_YES;
     }
-    if (exchange->too_large)
-        return too_large(exchange);
-    return hand_over(exchange, method, uri);
+    /* Also the one whose body was on its way when the draining began: nobody may start to wait once
+     * http_close() has woken those who did. */
+    if (http->draining)
+        return refuse(exchange, 503, "the server is stopping");
+    return exchange->too_large ? refuse_large(exchange) : hand_over(exchange, method, uri);
 }
 
-/* ---- connections ---- */
-
-/* MHD's own limit per address closes silently and cannot be asked; its total is set as an option.
- */
-static enum MHD_Result on_accept(void *ctx, const struct sockaddr *address, socklen_t len)
-{
-    (void)len;
-    struct http *http = ctx;
-    char peer[PEER_SIZE];
-    address_text(address, peer);
-    const struct address_count *known = map_gets(&http->addresses, peer);
-    return known && known->count >= (size_t)http->settings.connections_per_address ? MHD_NO
-                                                                                   : MHD_YES;
-}
-
-static void on_head_late(struct timer *timer)
-{
-    struct link *link = CONTAINER_OF(timer, struct link, head);
-    end_socket(link->connection);
-    link->http->run_again = true;
-}
-
-static void count_address(struct http *http, const char *peer, int by)
-{
-    struct address_count *known = map_gets(&http->addresses, peer);
-    if (!known) {
-        known = xcalloc(1, sizeof(*known));
-        map_put(&http->addresses, span_of(peer), known);
-    }
-    known->count += (size_t)by;
-    if (known->count == 0)
-        xfree(map_remove(&http->addresses, span_of(peer)));
-}
-
-static void on_connection(void *ctx, struct MHD_Connection *connection, void **slot,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct http *http = ctx;
-    struct link *link = *slot;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-        *slot = link = xcalloc(1, sizeof(*link));
-        *link = (struct link){.http = http, .connection = connection, .head = {.fn = on_head_late}};
-        address_text(info ? info->client_addr : NULL, link->peer);
-        count_address(http, link->peer, 1);
-        timer_start(http->timers, &link->head, http->settings.request_timeout_ms);
-    } else if (link) {
-        timer_stop(http->timers, &link->head);
-        count_address(http, link->peer, -1);
-        xfree(link);
-        *slot = NULL;
-    }
-}
+/* ---- open, run, close ---- */
 
 static void on_mhd_log(void *ctx, const char *format, va_list args)
 {
@@ -285,8 +242,6 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *t
     return strlen(text);
 }
 
-/* ---- open, run, close ---- */
-
 struct http *http_open(const struct http_settings *settings, struct timers *timers,
                        http_handler handle, void *ctx, struct reason *why)
 {
@@ -300,12 +255,11 @@ struct http *http_open(const struct http_settings *settings, struct timers *time
     int fd = address_listen(settings->address, settings->port, &http->port, why);
     if (fd >= 0) {
         http->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept, http,
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, link_accept, http,
             on_access, http, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET,
             fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-            on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-            MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections_max,
-            MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
+            link_notify, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+            MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections_max, MHD_OPTION_END);
         if (!http->daemon) {
             close(fd);
             reason_set(why, "REST: libmicrohttpd did not start");
@@ -377,8 +331,8 @@ static void answer_all(struct http *http)
         set_response(exchange, 503, response_problem(503, "the server is stopping"));
         at = 0; /* answering took it out of the map */
     }
-    for (int i = 0; i < 3; i++)
-        MHD_run(http->daemon);
+    for (int i = 0; i < 3; i++) /* resume, send, notice what ended */
+        http_run(http);
 }
 
 void http_close(struct http *http)
@@ -388,11 +342,7 @@ void http_close(struct http *http)
         answer_all(http);
         MHD_stop_daemon(http->daemon);
     }
-    size_t at = 0;
-    const struct map_entry *entry;
-    while ((entry = map_next(&http->addresses, &at)))
-        xfree(entry->value);
-    map_clear(&http->addresses);
+    link_forget_addresses(http);
     idmap_clear(&http->exchanges);
     keys_clear(&http->keys);
     xfree(http);

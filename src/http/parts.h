@@ -25,7 +25,7 @@ struct stored_key {
 struct keys {
     struct stored_key *items;
     size_t count;
-    struct map failures; /* address → struct failures * */
+    struct map guesses; /* address → struct guesses * */
 };
 
 /* A TCP connection. Its head timer bounds the time to the next complete request head: from the
@@ -38,13 +38,21 @@ struct link {
     char peer[PEER_SIZE];
 };
 
-/* One HTTP exchange, from the request line to the last byte of the answer. */
+enum phase {
+    PHASE_RECEIVING, /* the head is here, the body perhaps not */
+    PHASE_WAITING,   /* the handler has it */
+    PHASE_ANSWERING  /* the response is known */
+};
+
+/* One HTTP exchange, from the end of the head to the last byte of the answer. Its deadline bounds
+ * each phase. */
 struct exchange {
     struct http *http;
     uint64_t number;
     struct MHD_Connection *connection; /* NULL once MHD is done with it */
     struct strbuf body;
-    bool too_large, handed, suspended, answered;
+    enum phase phase;
+    bool too_large, suspended;
     struct timer deadline;
     struct MHD_Response *response; /* set by http_respond, queued in the access handler */
     int status;
@@ -63,6 +71,17 @@ struct http {
     bool running, run_again, draining;
     int port;
 };
+
+/* link.c: MHD's callbacks about connections; who is at the other end; the end of a socket whose
+ * time is up (MHD notices at its next run, which is asked for). */
+enum MHD_Result link_accept(void *ctx, const struct sockaddr *address, socklen_t len);
+void link_notify(void *ctx, struct MHD_Connection *connection, void **slot,
+                 enum MHD_ConnectionNotificationCode code);
+struct link *link_of(struct MHD_Connection *connection);
+void link_end(struct link *link);
+/* The same, after `text` was sent past MHD, which cannot answer a request that is not whole. */
+void link_end_saying(struct link *link, struct span text);
+void link_forget_addresses(struct http *http);
 
 /* keys.c */
 void keys_set(struct keys *keys, const struct http_key *from, size_t count);
@@ -85,5 +104,7 @@ int address_listen(const char *address, int port, int *bound_port, struct reason
 /* response.c */
 struct MHD_Response *response_make(const struct response *from);
 struct MHD_Response *response_problem(int status, const char *detail);
+/* A whole 408, head included. */
+void response_late(struct strbuf *out);
 
 #endif

@@ -1,6 +1,8 @@
 /* Responses: from the value that routes give to what MHD sends; problem+json for our own refusals.
  */
 #include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "http/parts.h"
 
 static const struct {
@@ -13,7 +15,10 @@ static const struct {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {408, "Request Timeout"},
+    {406, "Not Acceptable"},
     {409, "Conflict"},
+    {410, "Gone"},
+    {412, "Precondition Failed"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
     {422, "Unprocessable Content"},
@@ -28,7 +33,7 @@ static const struct {
 
 static const char *title_of(int status)
 {
-    for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
         if (titles[i].status == status)
             return titles[i].title;
     return "Error";
@@ -55,10 +60,29 @@ void http_problem(struct strbuf *out, int status, const char *detail, const char
     json_close(&json, '}');
 }
 
-/* A header value from a script must not end the header: such a header is left out. */
+/* A header value from a script must not end the header: MHD refuses those, and they are left out.
+ */
 static void add_header(struct MHD_Response *to, const char *name, const char *value)
 {
-    MHD_add_response_header(to, name, value);
+    if (MHD_add_response_header(to, name, value) != MHD_YES)
+        LOG(LOG_WARN, "a response header was left out", L_STR("header", name));
+}
+
+/* What MHD itself says about the message; two of a kind would confuse the client about its end. */
+static bool is_mhds_own(const char *name)
+{
+    return text_is_ci(name, "Content-Length") || text_is_ci(name, "Transfer-Encoding") ||
+           text_is_ci(name, "Connection") || text_is_ci(name, "Date");
+}
+
+static void add_default(struct MHD_Response *to, const struct response *from, const char *name,
+                        const char *value)
+{
+    for (size_t i = 0; i < from->header_count; i++)
+        if (text_is_ci(from->headers[i].name, name))
+            return;
+    if (value)
+        add_header(to, name, value);
 }
 
 struct MHD_Response *response_make(const struct response *from)
@@ -67,12 +91,12 @@ struct MHD_Response *response_make(const struct response *from)
         from->body.len, (void *)(uintptr_t)from->body.at, MHD_RESPMEM_MUST_COPY);
     if (!made)
         return NULL;
-    if (from->content_type)
-        add_header(made, "Content-Type", from->content_type);
-    add_header(made, "Cache-Control", "no-store");
-    add_header(made, "X-Content-Type-Options", "nosniff");
+    add_default(made, from, "Content-Type", from->content_type);
+    add_default(made, from, "Cache-Control", "no-store");
+    add_default(made, from, "X-Content-Type-Options", "nosniff");
     for (size_t i = 0; i < from->header_count; i++)
-        add_header(made, from->headers[i].name, from->headers[i].value);
+        if (!is_mhds_own(from->headers[i].name))
+            add_header(made, from->headers[i].name, from->headers[i].value);
     return made;
 }
 
@@ -85,4 +109,16 @@ struct MHD_Response *response_problem(int status, const char *detail)
     struct MHD_Response *made = response_make(&response);
     strbuf_clear(&body);
     return made;
+}
+
+void response_late(struct strbuf *out)
+{
+    struct strbuf body = {0};
+    http_problem(&body, 408, "the request was not complete in time", NULL);
+    strbuf_addf(out,
+                "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+                "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+                "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n%s",
+                body.len, strbuf_text(&body));
+    strbuf_clear(&body);
 }
