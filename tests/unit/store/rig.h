@@ -91,8 +91,9 @@ static inline UNUSED bool rig_open(struct rig *rig)
 
 static inline UNUSED void rig_close(struct rig *rig)
 {
-    store_close(rig->store);
+    struct store *store = rig->store; /* a failing assertion inside must not close it twice */
     rig->store = NULL;
+    store_close(store);
     mailbox_run_rest(&rig->mail);
 }
 
