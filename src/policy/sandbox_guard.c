@@ -62,7 +62,7 @@ static size_t start_of(lua_State *L, int index)
     lua_Integer init = luaL_optinteger(L, index, 1);
     if (init > 0)
         return (size_t)init - 1;
-    return init == 0 || (size_t)-init > len ? 0 : len - (size_t)-init;
+    return init == 0 || init < -(lua_Integer)len ? 0 : len - (size_t)-init;
 }
 
 static int guard_find(lua_State *L)
