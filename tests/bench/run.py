@@ -3,7 +3,7 @@
 
     tests/bench/run.py [SECONDS a row, 4] [--row WORD]... [--repeat N] [--perf] [--no-build]
 
-Builds Release in build/bench (or $CB_BENCH_BUILD); the server runs on core 0, the load on core 1.
+Builds Release in build/bench (or $BENCH_BUILD); the server runs on core 0, the load on core 1.
 README.md says how to read the table. Nothing is asserted about time; the exit status is 1 when a
 charger got a wrong answer or lost its connection.
 """
@@ -21,7 +21,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import PATIENCE, ROOT, Server  # noqa: E402
 
-BUILD = os.environ.get("CB_BENCH_BUILD", os.path.join(ROOT, "build", "bench"))
+BUILD = os.environ.get("BENCH_BUILD", os.path.join(ROOT, "build", "bench"))
 BENCH_POLICIES = os.path.join(ROOT, "tests", "bench", "policies")
 DEFAULT_POLICIES = os.path.join(ROOT, "policies")
 OWN_CARD, DEMO_CARD = "LOAD%u", "VID:FCA47A147858"
@@ -80,14 +80,17 @@ def perf_start(pid, path):
 
 
 def perf_show(recorder, path):
+    """Shares by library, then the hottest functions outside of the kernel."""
     recorder.terminate()
     recorder.wait()
-    done = subprocess.run(["perf", "report", "-i", path, "--no-children", "-g", "none", "--comms",
-                           "chargebridge", "--sort", "dso,symbol", "--stdio", "-w", "24,60"], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    lines = [line for line in done.stdout.split("\n") if line.strip() and line[0] != "#"]
-    print("\n".join("    " + line for line in lines[:40]), flush=True)
-    print("    (callers: perf report -i %s)" % path)
+    for sort, most in (("dso", 8), ("dso,symbol", 30)):
+        done = subprocess.run(["perf", "report", "-i", path, "--no-children", "-g", "none", "--stdio",
+                               "--sort", sort], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+        lines = [" ".join(line.split()) for line in done.stdout.split("\n")
+                 if "%" in line and line[0] != "#" and "[k]" not in line]
+        print("\n".join("    " + line.replace(" - -", "") for line in lines[:most]) + "\n", flush=True)
+    print("    who calls what: perf report --no-children -i %s" % path)
 
 
 def measure(pid, port, row, seconds, perf=None):
@@ -131,14 +134,14 @@ def bare(row, seconds):
         process.wait()
 
 
-def wait_for_health(port):
+def wait_for_health(server, port):
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return urllib.request.urlopen("http://127.0.0.1:%d/api/v1/health" % port, timeout=1).close()
         except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                raise
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("the server does not start: %s" % server.tail()) from None
             time.sleep(0.02)
 
 
@@ -148,7 +151,7 @@ def chargebridge(row, seconds, perf=None):
     port, rest = free_port(), free_port()
     with Server(binary=os.path.join(BUILD, "chargebridge"), policies=row[3], log__level="warn",
                 wait=False, ocpp__port=port, rest__port=rest, ocpp__accept_rate=100000) as server:
-        wait_for_health(rest)
+        wait_for_health(server, rest)
         on_core_0(server.process.pid)
         result = measure(server.process.pid, port, row, seconds, perf)
         if result["errors"]:
