@@ -184,8 +184,10 @@ static enum MHD_Result hand_over(struct exchange *exchange, const char *method, 
 }
 
 /* The head is here. */
-static enum MHD_Result begin(struct exchange *exchange)
+static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version)
 {
+    if (!request_head_is_whole(exchange->connection, method, version))
+        return refuse(exchange, 400, "the head of the request has NUL bytes or folded lines");
     int64_t length;
     const char *text = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
                                                    MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -201,12 +203,11 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
                                  const char *method, const char *version, const char *data,
                                  size_t *data_size, void **slot)
 {
-    (void)version;
     struct http *http = ctx;
     struct exchange *exchange = *slot;
     if (!exchange) {
         *slot = exchange = exchange_new(http, connection);
-        return begin(exchange);
+        return begin(exchange, method, version);
     }
     if (exchange->phase == PHASE_ANSWERING)
         return send_response(exchange);

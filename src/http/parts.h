@@ -95,6 +95,9 @@ enum key_scope keys_judge(struct keys *keys, struct span secret, const char *pee
  * or query parameters. */
 bool request_read(struct MHD_Connection *connection, const char *method, const char *uri,
                   struct arena *arena, struct request *out);
+/* False: there are NUL bytes or folded lines in it. */
+bool request_head_is_whole(struct MHD_Connection *connection, const char *method,
+                           const char *version);
 struct span request_key(struct MHD_Connection *connection);
 
 /* address.c: text without port, IPv4-mapped ones as IPv4; a listening socket or -1 */

@@ -1,10 +1,50 @@
 /* A request as MHD has it, turned into the value that routes see.
  *
- * Header values are taken with their length (LIBRARIES.md §6: `key\0` equals `key` otherwise). The
- * path stays as received: routes decode it segment by segment; the query is decoded here. */
+ * MHD ends a header at the first NUL, and even MHD_lookup_connection_value_n() gives that length,
+ * so `key\0x` would equal `key`: heads with NUL bytes are refused before anything is read of them.
+ * The path stays as received: routes decode it segment by segment; the query is decoded here. */
 #include <string.h>
 
 #include "http/parts.h"
+
+/* ---- is all of the head visible? ---- */
+
+struct measured {
+    size_t visible, most;
+    bool folded;
+};
+
+static enum MHD_Result on_measured(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    struct measured *m = ctx;
+    uintptr_t from = (uintptr_t)name, to = (uintptr_t)(value ? value : name + name_len);
+    if (to < from + name_len || to - from > m->most)
+        m->folded = true; /* the value was copied elsewhere */
+    else
+        m->visible += to - from + value_len + 2;
+    return MHD_YES;
+}
+
+/* Names and values lie in one buffer as they came. What MHD shows of each line, ended by CR LF,
+ * adds up to the size of the head; bytes behind a NUL are missing from the sum, and folded lines,
+ * which this MHD garbles and RFC 9112 §5.2 lets us refuse, do not lie in place. From 1.0 on MHD
+ * refuses both by itself. */
+bool request_head_is_whole(struct MHD_Connection *connection, const char *method,
+                           const char *version)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (MHD_VERSION >= 0x01000000 || !info)
+        return true;
+    struct measured m = {.most = info->header_size};
+    m.visible = (size_t)((uintptr_t)version - (uintptr_t)method) + strlen(version) + 2 + 2;
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_measured, &m);
+    return !m.folded && info->header_size <= m.visible;
+}
+
+/* ---- names and values ---- */
 
 struct pairs {
     struct arena *arena;
@@ -117,5 +157,5 @@ struct span request_key(struct MHD_Connection *connection)
     key = header(connection, "Authorization");
     if (key.len < 7 || !span_is_ci((struct span){key.at, 7}, "Bearer "))
         return (struct span){0};
-    return (struct span){key.at + 7, key.len - 7};
+    return span_trim((struct span){key.at + 7, key.len - 7});
 }

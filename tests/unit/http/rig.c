@@ -196,7 +196,7 @@ static void read_reply(struct rig *rig, struct client *client, struct reply *rep
     if (reply->status == 0 || reply->status == 100)
         return;
     assert_true(reply_has(reply, "X-Content-Type-Options: nosniff"));
-    assert_non_null(strstr(reply->head, "\r\nCache-Control: "));
+    assert_non_null(strcasestr(reply->head, "\r\nCache-Control: "));
     if (reply->status == 204)
         return;
     const char *length = strstr(reply->head, "\r\nContent-Length: ");
