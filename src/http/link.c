@@ -82,6 +82,7 @@ void link_notify(void *ctx, struct MHD_Connection *connection, void **slot,
     } else if (link) {
         timer_stop(http->timers, &link->head);
         count_down(http, link->peer);
+        http->run_again = true; /* at its limit MHD listens again only when it is run */
         xfree(link);
         *slot = NULL;
     }
