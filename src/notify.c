@@ -1,4 +1,5 @@
-/* See notify.h. A service manager that does not listen costs nothing: errors are ignored. */
+/* See notify.h. A service manager that does not listen costs nothing: errors are ignored,
+ * and one whose queue is full is not waited for: this runs on the loop thread. */
 #include "notify.h"
 
 #include <stddef.h>
@@ -20,7 +21,7 @@ static void notify(const char *state)
     memcpy(to.sun_path, path, strlen(path));
     if (path[0] == '@')
         to.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
