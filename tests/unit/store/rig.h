@@ -288,7 +288,7 @@ static inline UNUSED const char *rig_refusal(struct rig *rig, const char *name, 
 {
     rig_ask(rig, name, params);
     if (!rig->error)
-        fail_msg("%s %s: answered %s", name, params, rig->rows ? rig->rows : "nothing");
+        fail_msg("%s: answered %s", name, rig->rows ? rig->rows : "nothing");
     return rig->error;
 }
 
