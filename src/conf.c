@@ -1,8 +1,8 @@
-/* Reading the configuration: file, environment, flags; then the rules between keys. The keys are in
- * conf_keys.c. Nothing is logged here: errors are collected for the caller. */
+/* Reading the configuration: file, environment, flags; printing the example. The keys are in
+ * conf_keys.c, the rules between them in conf_check.c. Nothing is logged: errors are collected for
+ * the caller. */
 #include "conf.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +10,9 @@
 #include "base/mem.h"
 #include "conf_keys.h"
 
-enum { FILE_MAX = 1 << 20, KEYS_MAX = 128 };
+enum { FILE_MAX = 1 << 20 };
 
-static void error_add(struct conf_errors *errors, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void error_add(struct conf_errors *errors, const char *format, ...)
+void conf_error(struct conf_errors *errors, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -29,6 +26,7 @@ void conf_init(struct conf *conf)
 {
     struct reason why;
     *conf = (struct conf){0};
+    conf->origins = arena_alloc(&conf->arena, KEYS_MAX * sizeof(*conf->origins));
     for (const struct conf_key *key = conf_keys; key->section; key++)
         if (NEVER(!conf_set(conf, key, span_of(key->fallback), &why)))
             continue;
@@ -67,13 +65,12 @@ static const char *nearest_section(const char *word)
     return text_nearest(word, names, count, sizeof(names[0]));
 }
 
-/* The nearest name in that section, or in any when the section is empty. */
 static const char *nearest_key(struct span section, const char *word)
 {
     const char *names[KEYS_MAX];
     size_t count = 0;
     for (const struct conf_key *key = conf_keys; key->section; key++)
-        if (section.len == 0 || span_is(section, key->section))
+        if (span_is(section, key->section))
             names[count++] = key->name;
     return text_nearest(word, names, count, sizeof(names[0]));
 }
@@ -83,12 +80,14 @@ static void unknown_key(struct conf_errors *errors, const char *where, struct sp
 {
     char *word = xstrndup(name.at, name.len);
     const char *near = nearest_key(section, word);
-    if (near)
-        error_add(errors, "%s: unknown key \"%s\" in [%.*s]; did you mean \"%s\"?", where, word,
-                  (int)section.len, section.at, near);
+    if (section.len == 0)
+        conf_error(errors, "%s: \"%s\" stands before the first [section]", where, word);
+    else if (near)
+        conf_error(errors, "%s: unknown key \"%s\" in [%.*s]; did you mean \"%s\"?", where, word,
+                   (int)section.len, section.at, near);
     else
-        error_add(errors, "%s: unknown key \"%s\" in [%.*s]; see `chargebridge example-conf`",
-                  where, word, (int)section.len, section.at);
+        conf_error(errors, "%s: unknown key \"%s\" in [%.*s]; see `chargebridge example-conf`",
+                   where, word, (int)section.len, section.at);
     xfree(word);
 }
 
@@ -96,9 +95,11 @@ static void set_key(struct conf *conf, const struct conf_key *key, struct span v
                     const char *where, struct conf_errors *errors)
 {
     struct reason why;
-    if (!conf_set(conf, key, value, &why))
-        error_add(errors, "%s: %s.%s = \"%.*s\": %s", where, key->section, key->name,
-                  (int)value.len, value.at, why.text);
+    if (conf_set(conf, key, value, &why))
+        conf->origins[key - conf_keys] = arena_strdup(&conf->arena, where);
+    else
+        conf_error(errors, "%s: %s.%s = \"%.*s\": %s", where, key->section, key->name,
+                   (int)value.len, value.at, why.text);
 }
 
 /* ---- the file ---- */
@@ -116,8 +117,8 @@ static void read_section(struct reading *r, const char *where, struct span line)
 {
     struct span name = {line.at + 1, line.len - 2};
     if (line.at[line.len - 1] != ']') {
-        error_add(r->errors, "%s: expected ] at the end of \"%.*s\"", where, (int)line.len,
-                  line.at);
+        conf_error(r->errors, "%s: expected ] at the end of \"%.*s\"", where, (int)line.len,
+                   line.at);
         r->section = (struct span){0};
         return;
     }
@@ -127,8 +128,8 @@ static void read_section(struct reading *r, const char *where, struct span line)
         return;
     char *word = xstrndup(name.at, name.len);
     const char *near = nearest_section(word);
-    error_add(r->errors, "%s: unknown section [%s]%s%s%s", where, word,
-              near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
+    conf_error(r->errors, "%s: unknown section [%s]%s%s%s", where, word,
+               near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
     xfree(word);
     r->section = (struct span){0};
 }
@@ -137,8 +138,8 @@ static void read_pair(struct reading *r, const char *where, struct span line)
 {
     const char *equals = memchr(line.at, '=', line.len);
     if (!equals) {
-        error_add(r->errors, "%s: expected `key = value` or [section], got \"%.*s\"", where,
-                  (int)line.len, line.at);
+        conf_error(r->errors, "%s: expected `key = value` or [section], got \"%.*s\"", where,
+                   (int)line.len, line.at);
         return;
     }
     struct span name = span_trim((struct span){line.at, (size_t)(equals - line.at)});
@@ -153,8 +154,8 @@ static void read_pair(struct reading *r, const char *where, struct span line)
     }
     int *seen = &r->seen[key - conf_keys];
     if (*seen) {
-        error_add(r->errors, "%s: %s.%s was set in line %d already", where, key->section, key->name,
-                  *seen);
+        conf_error(r->errors, "%s: %s.%s was set in line %d already", where, key->section,
+                   key->name, *seen);
         return;
     }
     *seen = r->line;
@@ -176,6 +177,8 @@ bool conf_read_text(struct conf *conf, const char *name, const char *text,
     struct reading r = {.conf = conf, .errors = errors, .name = name, .section = SPAN("")};
     size_t before = errors->count;
     struct span rest = span_of(text), line;
+    if (span_starts(rest, "\xEF\xBB\xBF")) /* some editors begin a file so */
+        rest = (struct span){rest.at + 3, rest.len - 3};
     while (span_cut(&rest, '\n', &line)) {
         char where[512];
         snprintf(where, sizeof(where), "%s:%d", name, ++r.line);
@@ -194,7 +197,7 @@ bool conf_read_file(struct conf *conf, const char *path, struct conf_errors *err
 {
     FILE *file = fopen(path, "re");
     if (!file) {
-        error_add(errors, "%s: cannot read: %s", path, strerror(errno));
+        conf_error(errors, "%s: cannot read: %s", path, strerror(errno));
         return false;
     }
     struct strbuf text = {.cap = FILE_MAX};
@@ -207,7 +210,7 @@ bool conf_read_file(struct conf *conf, const char *path, struct conf_errors *err
     if (ok)
         ok = conf_read_text(conf, path, strbuf_text(&text), errors);
     else
-        error_add(errors, "%s: cannot read: not a text file of at most 1 MiB", path);
+        conf_error(errors, "%s: cannot read: not a text file of at most 1 MiB", path);
     strbuf_clear(&text);
     return ok;
 }
@@ -234,8 +237,8 @@ static void unknown_variable(struct conf_errors *errors, struct span name)
     }
     char *word = xstrndup(name.at, name.len);
     const char *near = text_nearest(word, names, count, sizeof(names[0]));
-    error_add(errors, "environment: unknown variable %s%s%s%s", word, near ? "; did you mean " : "",
-              near ? near : "", near ? "?" : "");
+    conf_error(errors, "environment: unknown variable %s%s%s%s", word,
+               near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     xfree(word);
     while (count)
         xfree(names[--count]);
@@ -276,51 +279,17 @@ bool conf_read_flag(struct conf *conf, const char *flag, struct conf_errors *err
     struct span name = path, value = has_value ? rest : (struct span){"", 0};
     char *where = xprintf("--%.*s", (int)path.len, path.at);
     if (!span_cut(&name, '.', &section) || !name.at || !is_section(section)) {
-        error_add(errors, "%s: expected --section.key=value; see `chargebridge help`", where);
+        conf_error(errors, "%s: expected --section.key=value; see `chargebridge help`", where);
     } else {
         const struct conf_key *key = find_key(section, name);
         if (!key)
             unknown_key(errors, where, section, name);
         else if (!has_value)
-            error_add(errors, "%s: expected a value: %s=…", where, where);
+            conf_error(errors, "%s: expected a value: %s=…", where, where);
         else
             set_key(conf, key, value, where, errors);
     }
     xfree(where);
-    return errors->count == before;
-}
-
-/* ---- rules between keys ---- */
-
-bool conf_is_loopback(const char *address)
-{
-    struct in_addr v4;
-    if (text_is(address, "::1") || text_is(address, "localhost"))
-        return true;
-    return inet_pton(AF_INET, address, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
-}
-
-bool conf_check(struct conf *conf, struct conf_errors *errors)
-{
-    size_t before = errors->count;
-    int64_t longest = conf->station.heartbeat_interval_s * 1000;
-    if (longest < conf->ocpp.ping_interval_ms)
-        longest = conf->ocpp.ping_interval_ms;
-    if (conf->ocpp.idle_timeout_ms == 0)
-        conf->ocpp.idle_timeout_ms = 3 * longest;
-    else if (conf->ocpp.idle_timeout_ms < 3 * longest)
-        error_add(errors,
-                  "ocpp.idle_timeout is %llds; it must be at least 3 x the longest of "
-                  "heartbeat_interval and ping_interval (%llds), or healthy chargers are cut off",
-                  (long long)conf->ocpp.idle_timeout_ms / 1000, (long long)longest * 3 / 1000);
-    conf->ocpp.drop_on_shutdown = conf->ocpp_shutdown == CONF_SHUTDOWN_DROP;
-    if (!conf_is_loopback(conf->http.address) && text_is(conf->http_key, "changeme-123"))
-        error_add(errors,
-                  "rest.address is %s, which others can reach, but rest.key is still changeme-123; "
-                  "write `key = …` of your own under [rest] (or CB_REST_KEY=…)",
-                  conf->http.address);
-    if (conf->ocpp_path[0] != '/')
-        error_add(errors, "ocpp.path is \"%s\"; it must begin with /", conf->ocpp_path);
     return errors->count == before;
 }
 
@@ -338,8 +307,9 @@ void conf_print_example(struct strbuf *out)
             strbuf_addf(out, "\n[%s]\n", key->section);
         section = key->section;
         strbuf_addf(out, "# %s", key->doc);
-        for (int i = 0; key->words && key->words[i]; i++)
+        bool words = key->type == CONF_WORD || key->type == CONF_STATUS;
+        for (int i = 0; words && key->words[i]; i++)
             strbuf_addf(out, "%s%s", i ? ", " : " One of ", key->words[i]);
-        strbuf_addf(out, "%s\n%s = %s\n", key->words ? "." : "", key->name, key->fallback);
+        strbuf_addf(out, "%s\n%s = %s\n", words ? "." : "", key->name, key->fallback);
     }
 }

@@ -19,6 +19,8 @@
 
 struct conf {
     struct arena arena; /* owns every string below */
+    /* By key: who set it ("chargebridge.conf:12", "environment: CB_…", "--…"); NULL = default. */
+    const char **origins;
     struct ws_server_settings ocpp;
     const char *ocpp_path; /* "/ocpp" */
     struct http_settings http;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "base/timetext.h"
@@ -12,6 +13,7 @@
 
 static const char *const registration_words[] = {"closed", "pending", "open", NULL};
 static const char *const shutdown_words[] = {"close", "drop", NULL};
+static const char *const auto_word[] = {"auto", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
 static const char *const status_words[] = {"Accepted", "Blocked",      "Expired",
@@ -34,8 +36,9 @@ const struct conf_key conf_keys[] = {
      "How long others wait before their next BootNotification; 0s lets them choose."},
     {"ocpp", "ping_interval", CONF_MS, AT(ocpp.ping_interval_ms), "1m", 1000, 86400000, NULL,
      "How often we ping each connection."},
-    {"ocpp", "idle_timeout", CONF_MS, AT(ocpp.idle_timeout_ms), "0s", 0, 7 * 86400000LL, NULL,
-     "Without any frame for so long a connection is dead; 0s = 3 x the longest of heartbeat and "
+    {"ocpp", "idle_timeout", CONF_MS, AT(ocpp.idle_timeout_ms), "auto", 0, 7 * 86400000LL,
+     auto_word,
+     "Without any frame for so long a connection is dead; auto = 3 x the longest of heartbeat and "
      "ping."},
     {"ocpp", "call_timeout", CONF_MS, AT(station.call_timeout_ms), "30s", 1000, 3600000, NULL,
      "How long a charger may take to answer us."},
@@ -77,7 +80,7 @@ const struct conf_key conf_keys[] = {
     {"rest", "max_body", CONF_SIZE, AT(http.max_body), "64KiB", 1024, 64 << 20, NULL,
      "Longer bodies get 413."},
     {"rest", "request_timeout", CONF_MS, AT(http.request_timeout_ms), "10s", 100, 600000, NULL,
-     "For receiving a request's head, and again for its body."},
+     "For receiving a request's head, and again for its body (408)."},
     {"rest", "answer_timeout", CONF_MS, AT(http.answer_timeout_ms), "2m", 1000, 3600000, NULL,
      "A route that takes longer gets 504."},
     {"rest", "max_connections", CONF_INT, AT(http.connections_max), "512", 1, 65536, NULL,
@@ -115,7 +118,7 @@ const struct conf_key conf_keys[] = {
     {"store", "message_days", CONF_COUNT, AT(store.retention.message_days), "30", 0, DAYS_MAX, NULL,
      "Raw messages are kept so long; 0 = for ever."},
     {"store", "message_rows", CONF_COUNT, AT(store.retention.message_rows), "10000000", 0,
-     INT64_MAX, NULL, "And no more than so many; 0 = no limit."},
+     1000000000000LL, NULL, "And no more than so many; 0 = no limit."},
     {"store", "status_days", CONF_COUNT, AT(store.retention.status_days), "365", 0, DAYS_MAX, NULL,
      "StatusNotifications."},
     {"store", "decision_days", CONF_COUNT, AT(store.retention.decision_days), "365", 0, DAYS_MAX,
@@ -137,24 +140,29 @@ const struct conf_key conf_keys[] = {
 
 /* ---- values ---- */
 
+struct unit {
+    const char *name;
+    int64_t of; /* so many of the smallest unit */
+};
+
+/* The largest first, and the preferred spelling before others, for write_limit. */
+static const struct unit sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+                                    {"G", 1 << 30},   {"M", 1 << 20},   {"K", 1 << 10},
+                                    {"B", 1},         {"", 1},          {NULL, 0}};
+static const struct unit times[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000},
+                                    {"s", 1000},     {"ms", 1},      {NULL, 0}};
+
 static bool read_size(struct span text, int64_t *out)
 {
-    static const struct {
-        const char *unit;
-        int shift;
-    } units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"B", 0}, {"", 0}};
     size_t digits = 0;
     while (digits < text.len && text.at[digits] >= '0' && text.at[digits] <= '9')
         digits++;
     struct span unit = span_trim((struct span){text.at + digits, text.len - digits});
-    if (digits == 0 || digits > 12 || !span_int((struct span){text.at, digits}, out))
+    if (!span_int((struct span){text.at, digits}, out))
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (span_is_ci(unit, units[i].unit)) {
-            *out <<= units[i].shift;
-            return true;
-        }
-    }
+    for (const struct unit *known = sizes; known->name; known++)
+        if (span_is_ci(unit, known->name))
+            return !__builtin_mul_overflow(*out, known->of, out);
     return false;
 }
 
@@ -171,6 +179,10 @@ static bool read_zone(struct span text, int64_t *out)
 
 static bool read_number(const struct conf_key *key, struct span text, int64_t *out)
 {
+    if (key->words && span_is(text, key->words[0])) { /* auto */
+        *out = 0;
+        return true;
+    }
     switch (key->type) {
     case CONF_MS:
         return duration_parse(text, out);
@@ -188,47 +200,49 @@ static bool read_number(const struct conf_key *key, struct span text, int64_t *o
     }
 }
 
-static const char *expected(enum conf_type type)
+static const char *kind_of_number(enum conf_type type)
 {
     switch (type) {
     case CONF_MS:
-        return "a time with a unit, such as 250ms, 30s, 5m, 2h";
+        return "a time with a unit (250ms, 30s, 5m, 2h)";
     case CONF_SECONDS:
-        return "whole seconds with a unit, such as 30s, 5m, 2h";
+        return "whole seconds with a unit (30s, 5m, 2h)";
     case CONF_SIZE:
-        return "a size, such as 65536, 64KiB, 1MiB";
+        return "a size (65536, 64KiB, 1MiB)";
     case CONF_ZONE:
-        return "an offset from UTC, such as +02:00";
+        return "an offset from UTC (+02:00)";
     default:
         return "a whole number";
     }
 }
 
 /* A limit as one would write it. */
-static void write_limit(enum conf_type type, int64_t value, char *out, size_t size)
+static const char *write_limit(enum conf_type type, int64_t value, char out[32])
 {
-    struct strbuf text = {0};
-    if (type == CONF_MS && value % 1000)
-        strbuf_addf(&text, "%" PRId64 "ms", value);
-    else if (type == CONF_MS || type == CONF_SECONDS)
-        strbuf_addf(&text, "%" PRId64 "s", type == CONF_MS ? value / 1000 : value);
-    else
-        strbuf_addf(&text, "%" PRId64, value);
-    text_copy(out, size, (struct span){text.at, text.len});
-    strbuf_clear(&text);
+    static const struct unit one = {"", 1};
+    const struct unit *unit = type == CONF_SIZE ? sizes : times;
+    if (type == CONF_SECONDS)
+        value *= 1000;
+    else if (type == CONF_INT || type == CONF_COUNT)
+        unit = &one;
+    while (value % unit->of || (value == 0 && unit->of > 1000)) /* 0s, not 0d */
+        unit++;
+    snprintf(out, 32, "%" PRId64 "%s", value / unit->of, unit->name);
+    return out;
 }
 
 static bool set_number(void *at, const struct conf_key *key, struct span text, struct reason *why)
 {
     int64_t value;
     char least[32], most[32];
-    if (!read_number(key, text, &value))
-        return reason_set(why, "expected %s", expected(key->type));
-    if (key->type != CONF_ZONE && (value < key->least || value > key->most)) {
-        write_limit(key->type, key->least, least, sizeof(least));
-        write_limit(key->type, key->most, most, sizeof(most));
-        return reason_set(why, "expected %s to %s", least, most);
-    }
+    bool ok = read_number(key, text, &value);
+    if (!ok && key->type == CONF_ZONE)
+        return reason_set(why, "expected %s", kind_of_number(key->type));
+    if (!ok || (key->type != CONF_ZONE && (value < key->least || value > key->most)))
+        return reason_set(why, "expected %s%s%s, from %s to %s", key->words ? key->words[0] : "",
+                          key->words ? " or " : "", kind_of_number(key->type),
+                          write_limit(key->type, key->least, least),
+                          write_limit(key->type, key->most, most));
     if (key->type == CONF_INT)
         *(int *)at = (int)value;
     else
