@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, KEY_NAME_MAX = 64 };
 
 struct command {
     struct conf *conf;
@@ -90,6 +90,15 @@ static int word_api(struct command *command)
     return EXIT_OK;
 }
 
+/* What is wrong with a file as a whole has no line. */
+static void print_error(const char *dir, const struct policy_error *error)
+{
+    if (error->line > 0)
+        fprintf(stderr, "%s/%s:%d: %s\n", dir, error->file, error->line, error->message);
+    else
+        fprintf(stderr, "%s/%s: %s\n", dir, error->file, error->message);
+}
+
 static int word_check(struct command *command)
 {
     struct policy_report *report = xcalloc(1, sizeof(*report));
@@ -102,12 +111,12 @@ static int word_check(struct command *command)
         settings.dir = command->argv[0];
     bool ok = policy_check_offline(&settings, report);
     for (size_t i = 0; i < report->kept; i++)
-        fprintf(stderr, "%s/%s:%d: %s\n", settings.dir, report->errors[i].file,
-                report->errors[i].line, report->errors[i].message);
+        print_error(settings.dir, &report->errors[i]);
     if (report->error_count > report->kept)
         fprintf(stderr, "… and %zu more\n", report->error_count - report->kept);
     if (ok)
-        printf("policies ok: %zu files, %zu tests\n", report->files, report->tests);
+        printf("policies ok: %zu file%s, %zu test%s\n", report->files,
+               report->files == 1 ? "" : "s", report->tests, report->tests == 1 ? "" : "s");
     else
         fprintf(stderr, "policies refused: %zu problem%s in \"%s\"\n", report->error_count,
                 report->error_count == 1 ? "" : "s", settings.dir);
@@ -131,6 +140,15 @@ static int refused(const struct reason *why)
     return EXIT_REFUSED;
 }
 
+/* It is printed in a table, and logged. */
+static bool is_key_name(const char *name)
+{
+    bool ok = *name && strlen(name) <= KEY_NAME_MAX;
+    for (const char *c = name; *c; c++)
+        ok = ok && (unsigned char)*c > ' ' && *c != 0x7f;
+    return ok;
+}
+
 static int keys_add(struct command *command, const char *name)
 {
     unsigned char bytes[24];
@@ -139,6 +157,8 @@ static int keys_add(struct command *command, const char *name)
     const char *scope = command->scope ? command->scope : "read";
     if (!text_is(scope, "read") && !text_is(scope, "operate") && !text_is(scope, "admin"))
         return usage("--scope is read, operate or admin, not \"%s\"", scope);
+    if (!is_key_name(name))
+        return usage("keys: a name is 1 to 64 characters without spaces, not \"%s\"", name);
     random_bytes(bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), secret);
     secret_hash(span_of(secret), hash);
@@ -198,11 +218,12 @@ static int word_keys(struct command *command)
 static const struct word {
     const char *name;
     bool needs_conf; /* a broken configuration ends it */
+    bool takes_more; /* arguments; it checks them itself */
     int (*run)(struct command *command);
 } words[] = {
-    {"check", true, word_check},      {"keys", true, word_keys},
-    {"api", false, word_api},         {"example-conf", false, word_example},
-    {"version", false, word_version}, {"help", false, word_help},
+    {"check", true, true, word_check},       {"keys", true, true, word_keys},
+    {"api", false, false, word_api},         {"example-conf", false, false, word_example},
+    {"version", false, false, word_version}, {"help", false, false, word_help},
 };
 
 /* Short names of keys. */
@@ -271,7 +292,9 @@ static bool take(struct options *o, const char *arg, char **next, bool *took_nex
         o->flags[o->flag_count++] = arg + 2;
     else if (arg[0] == '-')
         return usage("unknown option, or its value is missing: %s", arg) == EXIT_OK; /* false */
-    else if (o->rest_count < (int)ARRAY_LEN(o->rest))
+    else if (o->rest_count == (int)ARRAY_LEN(o->rest))
+        return usage("too many arguments, from \"%s\" on", arg) == EXIT_OK;
+    else
         o->rest[o->rest_count++] = arg;
     *took_next = value && value == *next;
     return true;
@@ -345,7 +368,9 @@ static int dispatch(const struct options *o, int (*serve)(struct conf *conf))
         return run_word(NULL, o, serve);
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (text_is(name, words[i].name))
-            return run_word(&words[i], o, serve);
+            return o->rest_count > 1 && !words[i].takes_more && !o->help && !o->version
+                       ? usage("what is \"%s\"?", o->rest[1])
+                       : run_word(&words[i], o, serve);
     const char *near = text_nearest(name, words, ARRAY_LEN(words), sizeof(words[0]));
     if (near)
         fprintf(stderr, "chargebridge: did you mean \"%s\"?\n", near);
