@@ -25,8 +25,8 @@ struct http_settings {
     const char *address;
     int port;                    /* 0 = any */
     int64_t max_body;            /* 65536 → 413 */
-    int64_t request_timeout_ms;  /* head 10000, then body 10000: else closed */
-    int64_t answer_timeout_ms;   /* 120000: the handler never answered → 504 */
+    int64_t request_timeout_ms;  /* 10000 for the head, else closed; again for the body, else 408 */
+    int64_t answer_timeout_ms;   /* 120000: the handler never answered → 504; again for sending */
     int connections_max;         /* 512 */
     int connections_per_address; /* 64 */
     const struct http_key *keys; /* copied */

@@ -220,10 +220,10 @@ static void odd_heads(void **state)
 static void what_is_not_http_harms_nobody(void **state)
 {
     (void)state;
-    static const char *const noise[] = {"\r\n\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02",
-                                        "GET /x HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                                        "GET /x HTTP/1.1\r\nContent-Length: 99999999999999999999"
-                                        "9999\r\n\r\n"};
+    static const char *const noise[] = {
+        "\r\n\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02",
+        "GET /x HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        "GET /x HTTP/1.1\r\nContent-Length: 999999999999999999999999\r\n\r\n"};
     struct rig rig;
     rig_init(&rig);
     rig_open(&rig);
