@@ -95,6 +95,8 @@ static void print_error(const char *dir, const struct policy_error *error)
 {
     if (error->line > 0)
         fprintf(stderr, "%s/%s:%d: %s\n", dir, error->file, error->line, error->message);
+    else if (text_is(error->file, dir)) /* the folder itself */
+        fprintf(stderr, "%s: %s\n", dir, error->message);
     else
         fprintf(stderr, "%s/%s: %s\n", dir, error->file, error->message);
 }

@@ -259,6 +259,8 @@ static void test_keys(void **state)
 
 static void test_check(void **state)
 {
+    expect(*state, "check rules", 1, NULL, "rules: cannot be read");
+    assert_null(strstr(((struct fixture *)*state)->err, "rules/rules"));
     assert_int_equal(mkdir("rules", 0755), 0);
     write_file("rules/good.lua", "every('1h', function() end)\n");
     expect(*state, "check rules", 0, "policies ok: 1 file, 0 tests", NULL);
