@@ -8,6 +8,9 @@
 #include <ctype.h>
 #include <string.h>
 
+/* Literal text in a pattern is compared at every position: beyond this many bytes it counts. */
+enum { LONG_PATTERN = 64 };
+
 struct walk {
     const char *at, *end;
 };
@@ -82,5 +85,5 @@ double pattern_bound(const char *pattern, size_t len, size_t subject, bool ancho
         steps *= (double)subject;
     for (unsigned i = 0; i < q && steps <= 1e30; i++)
         steps *= 2;
-    return steps;
+    return len > LONG_PATTERN ? steps * ((double)len / LONG_PATTERN) : steps;
 }
