@@ -44,16 +44,16 @@ static struct batch *full_batch(struct rig *rig, const char *cp)
 
 static int64_t rows_of(struct rig *rig, const char *cp)
 {
-    char text[500];
-    snprintf(text, sizeof(text),
-             "SELECT (SELECT count(*) FROM charge_transaction WHERE cp = '%s') +"
-             " (SELECT count(*) FROM meter_value v JOIN meter_place p ON p.id = v.place"
-             " WHERE p.cp = '%s') +"
-             " (SELECT count(*) FROM status_log WHERE cp = '%s') +"
-             " (SELECT count(*) FROM connector WHERE cp = '%s') +"
-             " (SELECT count(*) FROM event WHERE cp = '%s')",
-             cp, cp, cp, cp, cp);
-    return rig_number(rig, text);
+    char *text = xprintf("SELECT (SELECT count(*) FROM charge_transaction WHERE cp = '%s') +"
+                         " (SELECT count(*) FROM meter_value v JOIN meter_place p ON p.id = v.place"
+                         " WHERE p.cp = '%s') +"
+                         " (SELECT count(*) FROM status_log WHERE cp = '%s') +"
+                         " (SELECT count(*) FROM connector WHERE cp = '%s') +"
+                         " (SELECT count(*) FROM event WHERE cp = '%s')",
+                         cp, cp, cp, cp, cp);
+    int64_t rows = rig_number(rig, text);
+    xfree(text);
+    return rows;
 }
 
 /* One group with its `n`-th step failing; returns how many of its batches failed. */
