@@ -135,7 +135,7 @@ bool sql_row(struct sql *sql, sqlite3_stmt *statement)
         return false;
     if (sql->failed)
         return end_step(sql, statement, NULL);
-    if (sql->fail_at > 0 && --sql->fail_at == 0)
+    if (sql->fault && sql->fault(sql->fault_ctx, sqlite3_sql(statement)))
         return end_step(sql, statement, "injected failure");
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW)

@@ -61,7 +61,8 @@ struct sql {
     sqlite3_stmt *statements[SQL_COUNT];
     bool failed; /* sticky; see above */
     char error[256];
-    int64_t fail_at; /* tests: the step that fails, counted down; 0 = none */
+    bool (*fault)(void *ctx, const char *text); /* tests: true fails the step; NULL: none does */
+    void *fault_ctx;
 };
 
 /* Opens the file, to write (created if missing) or only to read. False and nothing is open. */

@@ -34,8 +34,26 @@ struct mailbox {
     size_t first, last; /* under lock */
 };
 
+/* A group is written twice if a step of it fails (writer.c); for a failure that stays, the step has
+ * to fail both times. */
+#define SAME_STEP INT64_MIN
+
+struct fault {
+    int64_t left;  /* steps up to the one that fails, counted down */
+    int64_t again; /* the same from there on, or SAME_STEP */
+    bool happened; /* it has failed once */
+    uint64_t text; /* of that statement, hashed */
+    int64_t which; /* of those with this text since BEGIN */
+    struct {
+        uint64_t text;
+        int64_t count;
+    } counts[64]; /* since BEGIN */
+};
+
 struct rig {
     struct mailbox mail;
+    struct fault fault;
+    sqlite3 *look; /* rig_number()'s connection while the store is open */
     struct store *store;
     struct store_settings settings;
     char dir[256], path[300];
@@ -93,6 +111,8 @@ static inline UNUSED void rig_close(struct rig *rig)
 {
     struct store *store = rig->store; /* a failing assertion inside must not close it twice */
     rig->store = NULL;
+    sqlite3_close(rig->look);
+    rig->look = NULL;
     store_close(store);
     mailbox_run_rest(&rig->mail);
 }
@@ -121,6 +141,8 @@ static inline void no_log(void *ctx, const char *line, size_t len)
 static inline UNUSED int rig_make(void **state)
 {
     const char *tmp = getenv("TMPDIR");
+    if (!tmp && access("/dev/shm", W_OK) == 0)
+        tmp = "/dev/shm"; /* no disk to wait for at every commit */
     struct rig *rig = xcalloc(1, sizeof(*rig));
     alarm(ALARM_S);
     pthread_mutex_init(&rig->mail.lock, NULL);
@@ -189,6 +211,60 @@ static inline UNUSED bool rig_store(struct rig *rig, struct batch *batch)
     store_submit(rig->store, batch);
     rig_settle(rig);
     return !batch->failed;
+}
+
+/* ---- faults ---- */
+
+static inline uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
+/* How many of this text there were since BEGIN, with this one. */
+static inline int64_t fault_count(struct fault *fault, const char *text)
+{
+    uint64_t hash = hash_of(text);
+    size_t i = 0;
+    if (strncmp(text, "BEGIN", 5) == 0)
+        memset(fault->counts, 0, sizeof(fault->counts));
+    while (fault->counts[i].text && fault->counts[i].text != hash)
+        i++;
+    assert_true(i + 1 < ARRAY_LEN(fault->counts));
+    fault->counts[i].text = hash;
+    return ++fault->counts[i].count;
+}
+
+static inline bool fault_step(void *ctx, const char *text)
+{
+    struct fault *fault = ctx;
+    int64_t which = fault_count(fault, text);
+    if (fault->happened && fault->again == SAME_STEP)
+        return which == fault->which && hash_of(text) == fault->text;
+    if (fault->happened)
+        return --fault->again == 0;
+    if (--fault->left > 0)
+        return false;
+    fault->happened = true;
+    fault->text = hash_of(text);
+    fault->which = which;
+    return true;
+}
+
+/* The writer's step `at` fails, and then the same once more (SAME_STEP), or the one `again` steps
+ * later. To be called before anything is submitted. */
+static inline UNUSED void rig_fail_at(struct rig *rig, int64_t at, int64_t again)
+{
+    rig->fault = (struct fault){.left = at, .again = again};
+    rig->store->writer.sql.fault = fault_step;
+    rig->store->writer.sql.fault_ctx = &rig->fault;
+}
+
+static inline UNUSED void rig_fail_no_more(struct rig *rig)
+{
+    rig->store->writer.sql.fault = NULL;
 }
 
 /* ---- transactions ---- */
@@ -292,19 +368,30 @@ static inline UNUSED const char *rig_refusal(struct rig *rig, const char *name, 
     return rig->error;
 }
 
+static inline sqlite3 *rig_look(struct rig *rig)
+{
+    if (rig->look)
+        return rig->look;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(rig->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    if (rig->store)
+        rig->look = db;
+    return db;
+}
+
 /* One integer from the file, by a connection of its own. */
 static inline UNUSED int64_t rig_number(struct rig *rig, const char *text)
 {
-    sqlite3 *db;
+    sqlite3 *db = rig_look(rig);
     sqlite3_stmt *s;
-    assert_int_equal(sqlite3_open_v2(rig->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
     if (sqlite3_prepare_v2(db, text, -1, &s, NULL) != SQLITE_OK)
         fail_msg("%s: %s", text, sqlite3_errmsg(db));
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     int64_t value = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
-    sqlite3_close(db);
+    if (db != rig->look)
+        sqlite3_close(db);
     return value;
 }
 

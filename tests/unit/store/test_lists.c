@@ -91,9 +91,9 @@ static void test_failures(void **state)
         snprintf(params, sizeof(params), "{\"cpid\":\"%s\"}", cp);
         struct batch *batch = rig_batch(rig);
         add_message(batch, cp, 1000 + n);
-        rig->store->writer.sql.fail_at = n;
+        rig_fail_at(rig, n, SAME_STEP);
         failed = !rig_store(rig, batch);
-        rig->store->writer.sql.fail_at = 0;
+        rig_fail_no_more(rig);
         batch_free(batch);
         assert_int_equal(strlen(rig_rows(rig, "messages", params)) > 2, !failed);
         batch = rig_batch(rig);

@@ -275,7 +275,7 @@ static void test_failing(void **state)
                                                        .meter_value_days = 10};
     for (int64_t n = 1; n < 80; n++) {
         assert_true(rig_open(rig));
-        rig->store->writer.sql.fail_at = n;
+        rig_fail_at(rig, n, SAME_STEP);
         store_retain(rig->store, NOW);
         rig_close(rig);
     }

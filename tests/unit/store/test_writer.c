@@ -1,4 +1,4 @@
-/* The writer: groups, savepoints, every SQL step failing once, a full queue, closing, kill -9. */
+/* The writer: groups, every SQL step failing, a full queue, closing, kill -9. */
 #include "rig.h"
 
 #include <signal.h>
@@ -56,25 +56,37 @@ static int64_t rows_of(struct rig *rig, const char *cp)
     return rows;
 }
 
-/* One group with its `n`-th step failing; returns how many of its batches failed. */
-static size_t failing_group(struct rig *rig, int64_t n)
+/* One group of batches for charge points of their own, with a fault at step `n`, and what follows
+ * from it `again` (rig_fail_at()); returns how many of its batches failed. */
+static size_t failing_group(struct rig *rig, int64_t n, int64_t again)
 {
+    static int64_t groups;
     struct batch *batches[GROUP];
     char cp[GROUP][32];
     size_t failed = 0;
+    groups++;
     for (int i = 0; i < GROUP; i++) {
-        snprintf(cp[i], sizeof(cp[i]), "CP%lld-%d", (long long)n, i);
+        snprintf(cp[i], sizeof(cp[i]), "CP%lld-%d", (long long)groups, i);
         batches[i] = full_batch(rig, cp[i]);
     }
-    rig->store->writer.sql.fail_at = n;
+    rig_fail_at(rig, n, again);
     submit_group(rig, batches, GROUP);
-    rig->store->writer.sql.fail_at = 0;
+    rig_fail_no_more(rig);
     for (int i = 0; i < GROUP; i++) {
         failed += batches[i]->failed;
         assert_int_equal(rows_of(rig, cp[i]), batches[i]->failed ? 0 : ROWS_OF_BATCH);
         batch_free(batches[i]);
     }
+    assert_int_equal(store_healthy(rig->store), failed != GROUP);
     return failed;
+}
+
+enum { NEVER_REACHED = 10000 };
+
+/* Afterwards all goes on, with the meter kinds and the index that it needs. */
+static void assert_goes_on(struct rig *rig)
+{
+    assert_int_equal(failing_group(rig, NEVER_REACHED, SAME_STEP), 0);
 }
 
 /* Whatever step fails, a batch is stored whole or not at all, `failed` says which, and in between
@@ -85,21 +97,42 @@ static void test_every_step_fails(void **state)
     size_t alone = 0, together = 0, failed;
     int64_t n = 1;
     do {
-        failed = failing_group(rig, n);
+        failed = failing_group(rig, n++, SAME_STEP);
         alone += failed == 1;
         together += failed == GROUP;
         assert_true(failed == 0 || failed == 1 || failed == GROUP);
-        assert_int_equal(store_healthy(rig->store), failed != GROUP);
-        /* and afterwards all goes on, with the meter kinds that it needs */
-        assert_int_equal(failing_group(rig, n + 10000), 0);
-        assert_true(store_healthy(rig->store));
-        n++;
+        assert_goes_on(rig);
     } while (failed);
     assert_true(alone > 20);
-    assert_true(together >= 2); /* BEGIN and COMMIT, and the making of a savepoint */
-    assert_true(together <= 2 + GROUP);
+    assert_int_equal(together, 2); /* BEGIN and COMMIT */
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_kind"), 1);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM meter_value WHERE vals = '0='"), 0);
+}
+
+/* The same while a group is written for the second time, batch by batch: savepoints too. */
+static void test_every_second_step_fails(void **state)
+{
+    struct rig *rig = *state;
+    size_t alone = 0, together = 0, failed;
+    int64_t again = 1;
+    do {
+        failed = failing_group(rig, 10, again++);
+        alone += failed == 1;
+        together += failed == GROUP;
+        assert_true(failed == 0 || failed == 1 || failed == GROUP);
+        assert_goes_on(rig);
+    } while (failed || again < 5); /* the first of them is ROLLBACK, which undoes all the same */
+    assert_true(alone > 20);
+    assert_true(together >= 2); /* BEGIN and COMMIT, and the making of a savepoint */
+    assert_true(together <= 3 + GROUP);
+}
+
+/* A failure that is over when the group is written again is none. */
+static void test_passing_failure(void **state)
+{
+    struct rig *rig = *state;
+    for (int64_t n = 2; n < 20; n++)
+        assert_int_equal(failing_group(rig, n, NEVER_REACHED), 0);
 }
 
 /* A batch that the database refuses fails alone. */
@@ -411,9 +444,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_every_step_fails),   TEST(test_bad_batch),  TEST(test_order),
-        TEST(test_without_done),       TEST(test_queue_full), TEST(test_close),
-        TEST(test_close_during_query), TEST(test_kill),
+        TEST(test_every_step_fails),
+        TEST(test_every_second_step_fails),
+        TEST(test_passing_failure),
+        TEST(test_bad_batch),
+        TEST(test_order),
+        TEST(test_without_done),
+        TEST(test_queue_full),
+        TEST(test_close),
+        TEST(test_close_during_query),
+        TEST(test_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
