@@ -10,10 +10,11 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/timetext.h"
+#include "cli_options.h"
 
 extern char **environ;
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, KEY_NAME_MAX = 64 };
+enum { KEY_NAME_MAX = 64 };
 
 struct command {
     struct conf *conf;
@@ -23,14 +24,6 @@ struct command {
     bool manual;       /* --manual */
     int (*serve)(struct conf *conf);
 };
-
-static int usage(const char *format, const char *word)
-{
-    fprintf(stderr, "chargebridge: ");
-    fprintf(stderr, format, word);
-    fprintf(stderr, "\nTry `chargebridge help`.\n");
-    return EXIT_USAGE;
-}
 
 /* ---- words ---- */
 
@@ -107,7 +100,7 @@ static int word_check(struct command *command)
     struct policy_settings settings = command->conf->policy;
     if (command->argc > 1) {
         xfree(report);
-        return usage("check takes one folder at most, not \"%s\"", command->argv[1]);
+        return cli_usage("check takes one folder at most, not \"%s\"", command->argv[1]);
     }
     if (command->argc == 1)
         settings.dir = command->argv[0];
@@ -129,7 +122,7 @@ static int word_check(struct command *command)
 static int word_serve(struct command *command)
 {
     if (command->argc)
-        return usage("what is \"%s\"?", command->argv[0]);
+        return cli_usage("what is \"%s\"?", command->argv[0]);
     log_setup(command->conf->log_level, command->conf->log_format == CONF_LOG_JSON);
     return command->serve(command->conf);
 }
@@ -158,9 +151,9 @@ static int keys_add(struct command *command, const char *name)
     struct reason why;
     const char *scope = command->scope ? command->scope : "read";
     if (!text_is(scope, "read") && !text_is(scope, "operate") && !text_is(scope, "admin"))
-        return usage("--scope is read, operate or admin, not \"%s\"", scope);
+        return cli_usage("--scope is read, operate or admin, not \"%s\"", scope);
     if (!is_key_name(name))
-        return usage("keys: a name is 1 to 64 characters without spaces, not \"%s\"", name);
+        return cli_usage("keys: a name is 1 to 64 characters without spaces, not \"%s\"", name);
     random_bytes(bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), secret);
     secret_hash(span_of(secret), hash);
@@ -212,106 +205,30 @@ static int word_keys(struct command *command)
         return keys_add(command, name);
     if (text_is(what, "revoke") && name)
         return keys_revoke(command, name);
-    return usage("keys: expected `add NAME --scope S`, `list` or `revoke NAME`%s", "");
+    return cli_usage("keys: expected `add NAME --scope S`, `list` or `revoke NAME`");
 }
 
 /* ---- the command line ---- */
 
+enum conf_need {
+    CONF_UNUSED,  /* works whatever the configuration says */
+    CONF_JUDGED,  /* its problems are shown, and more may be found */
+    CONF_REQUIRED /* a broken one ends it */
+};
+
 static const struct word {
     const char *name;
-    bool needs_conf; /* a broken configuration ends it */
+    enum conf_need conf;
     bool takes_more; /* arguments; it checks them itself */
     int (*run)(struct command *command);
 } words[] = {
-    {"check", true, true, word_check},       {"keys", true, true, word_keys},
-    {"api", false, false, word_api},         {"example-conf", false, false, word_example},
-    {"version", false, false, word_version}, {"help", false, false, word_help},
+    {"check", CONF_JUDGED, true, word_check},
+    {"keys", CONF_REQUIRED, true, word_keys},
+    {"api", CONF_UNUSED, false, word_api},
+    {"example-conf", CONF_UNUSED, false, word_example},
+    {"version", CONF_UNUSED, false, word_version},
+    {"help", CONF_UNUSED, false, word_help},
 };
-
-/* Short names of keys. */
-static const struct {
-    const char *option, *key;
-} shorts[] = {
-    {"--port", "ocpp.port"},
-    {"--rest-port", "rest.port"},
-    {"--db", "store.file"},
-    {"--policies", "policies.dir"},
-};
-
-struct options {
-    const char *config;
-    const char *flags[128]; /* section.key=value */
-    size_t flag_count;
-    struct strbuf made[ARRAY_LEN(shorts)]; /* flags made of short names */
-    const char *scope;
-    bool manual, help, version;
-    const char *rest[16];
-    int rest_count;
-};
-
-/* `--name value` or `--name=value`; NULL when `arg` is another option or has no value. */
-static const char *value_of(const char *name, const char *arg, char **next)
-{
-    size_t len = strlen(name);
-    if (strncmp(arg, name, len) != 0)
-        return NULL;
-    if (arg[len] == '=')
-        return arg + len + 1;
-    return arg[len] == '\0' ? *next : NULL;
-}
-
-static bool take_short(struct options *o, const char *arg, char **next, bool *took_next)
-{
-    for (size_t i = 0; i < ARRAY_LEN(shorts); i++) {
-        const char *value = value_of(shorts[i].option, arg, next);
-        if (!value)
-            continue;
-        *took_next = value == *next;
-        strbuf_reset(&o->made[i]);
-        strbuf_addf(&o->made[i], "%s=%s", shorts[i].key, value);
-        return true;
-    }
-    return false;
-}
-
-/* One argument; false with a message. */
-static bool take(struct options *o, const char *arg, char **next, bool *took_next)
-{
-    const char *value;
-    if (text_is(arg, "--help") || text_is(arg, "-h"))
-        return o->help = true;
-    if (text_is(arg, "--version"))
-        return o->version = true;
-    if (text_is(arg, "--manual"))
-        return o->manual = true;
-    if ((value = value_of("--config", arg, next)) || (value = value_of("-c", arg, next)))
-        o->config = value;
-    else if ((value = value_of("--scope", arg, next)))
-        o->scope = value;
-    else if (take_short(o, arg, next, took_next))
-        return true;
-    else if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
-        o->flags[o->flag_count++] = arg + 2;
-    else if (arg[0] == '-')
-        return usage("unknown option, or its value is missing: %s", arg) == EXIT_OK; /* false */
-    else if (o->rest_count == (int)ARRAY_LEN(o->rest))
-        return usage("too many arguments, from \"%s\" on", arg) == EXIT_OK;
-    else
-        o->rest[o->rest_count++] = arg;
-    *took_next = value && value == *next;
-    return true;
-}
-
-static bool take_all(struct options *o, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        bool took_next = false;
-        if (!take(o, argv[i], &argv[i + 1], &took_next))
-            return false;
-        i += took_next;
-    }
-    return true;
-}
 
 static const char *default_config(void)
 {
@@ -330,7 +247,7 @@ static bool read_conf(struct conf *conf, const struct options *o, struct conf_er
     if (path)
         conf_read_file(conf, path, errors);
     conf_read_environment(conf, environ, errors);
-    for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
+    for (size_t i = 0; i < OPTION_SHORTS; i++)
         if (o->made[i].len)
             conf_read_flag(conf, strbuf_text(&o->made[i]), errors);
     for (size_t i = 0; i < o->flag_count; i++)
@@ -352,12 +269,15 @@ static int run_word(const struct word *word, const struct options *o,
                               .scope = o->scope,
                               .manual = o->manual,
                               .serve = serve};
+    enum conf_need need = word ? word->conf : CONF_REQUIRED;
     int status = EXIT_REFUSED;
-    if (!ok && (!word || word->needs_conf))
+    if (!ok && need != CONF_UNUSED)
         fprintf(stderr, "%schargebridge: the configuration was refused (%zu problem%s)\n",
                 strbuf_text(&errors.text), errors.count, errors.count == 1 ? "" : "s");
-    else
+    if (ok || need != CONF_REQUIRED)
         status = word ? word->run(&command) : word_serve(&command);
+    if (!ok && need == CONF_JUDGED && status == EXIT_OK)
+        status = EXIT_REFUSED;
     strbuf_clear(&errors.text);
     conf_clear(&conf);
     return status;
@@ -371,19 +291,16 @@ static int dispatch(const struct options *o, int (*serve)(struct conf *conf))
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (text_is(name, words[i].name))
             return o->rest_count > 1 && !words[i].takes_more && !o->help && !o->version
-                       ? usage("what is \"%s\"?", o->rest[1])
+                       ? cli_usage("what is \"%s\"?", o->rest[1])
                        : run_word(&words[i], o, serve);
-    const char *near = text_nearest(name, words, ARRAY_LEN(words), sizeof(words[0]));
-    if (near)
-        fprintf(stderr, "chargebridge: did you mean \"%s\"?\n", near);
-    return usage("unknown command \"%s\"", name);
+    return cli_unknown("command", name,
+                       text_nearest(name, words, ARRAY_LEN(words), sizeof(words[0])));
 }
 
 int cli_main(int argc, char **argv, int (*serve)(struct conf *conf))
 {
     struct options o = {0};
-    int status = take_all(&o, argc, argv) ? dispatch(&o, serve) : EXIT_USAGE;
-    for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
-        strbuf_clear(&o.made[i]);
+    int status = options_read(&o, argc, argv) ? dispatch(&o, serve) : EXIT_USAGE;
+    options_clear(&o);
     return status;
 }

@@ -160,11 +160,15 @@ static void test_broken_configuration(void **state)
 
 static void test_usage(void **state)
 {
-    expect(*state, "chek", 2, NULL, "did you mean \"check\"?");
+    expect(*state, "chek", 2, NULL, "unknown command \"chek\"; did you mean \"check\"?");
+    expect(*state, "replay x", 2, NULL, "unknown command \"replay\"\n");
     expect(*state, "nonsense", 2, NULL, "unknown command \"nonsense\"");
-    expect(*state, "--nonsense", 2, NULL, "unknown option, or its value is missing: --nonsense");
+    expect(*state, "--nonsense", 2, NULL, "unknown option \"--nonsense\"\n");
+    expect(*state, "--prot 1", 2, NULL, "unknown option \"--prot\"; did you mean \"--port\"?");
+    expect(*state, "--confg=x", 2, NULL, "did you mean \"--config\"?");
     expect(*state, "-x", 2, NULL, "-x");
-    expect(*state, "--port", 2, NULL, "--port");
+    expect(*state, "--port", 2, NULL, "--port: its value is missing");
+    expect(*state, "-c", 2, NULL, "-c: its value is missing");
     expect(*state, "--config", 2, NULL, "--config");
     expect(*state, "keys", 2, NULL, "keys: expected");
     expect(*state, "keys add", 2, NULL, "keys: expected");
@@ -265,6 +269,8 @@ static void test_check(void **state)
     write_file("rules/good.lua", "every('1h', function() end)\n");
     expect(*state, "check rules", 0, "policies ok: 1 file, 0 tests", NULL);
     expect(*state, "check --policies rules", 0, "policies ok: 1 file, 0 tests", NULL);
+    expect(*state, "check rules --ocpp.prot=1", 1, "policies ok: 1 file, 0 tests",
+           "the configuration was refused (1 problem)");
     write_file("rules/bad.lua", "local x = 1\n"); /* of the whole file: no line */
     expect(*state, "check rules", 1, NULL, "rules/bad.lua: registers nothing");
     write_file("rules/bad.lua", "local x =\n");

@@ -248,6 +248,14 @@ static void an_unreadable_file_is_an_error(void **state)
     assert_false(conf_read_file(&f->conf, "/", &f->errors));
 }
 
+static void a_file_is_read(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(conf_read_file(&f->conf, TESTS_DIR "/../examples/chargebridge.conf", &f->errors));
+    assert_true(conf_check(&f->conf, &f->errors));
+    assert_int_equal(f->conf.ocpp.port, 9000);
+}
+
 static void the_shipped_example_is_the_table(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +293,7 @@ int main(void)
         TEST(rest_beyond_loopback_needs_a_key_of_ones_own),
         TEST(rules_between_keys),
         TEST(an_unreadable_file_is_an_error),
+        TEST(a_file_is_read),
         TEST(the_shipped_example_is_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

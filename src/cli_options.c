@@ -1,0 +1,127 @@
+/* See cli_options.h. Start reading at options_read. */
+#include "cli_options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+int cli_usage(const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "chargebridge: ");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry `chargebridge help`.\n");
+    return EXIT_USAGE;
+}
+
+int cli_unknown(const char *what, const char *word, const char *near)
+{
+    fprintf(stderr, "chargebridge: unknown %s \"%s\"", what, word);
+    if (near)
+        fprintf(stderr, "; did you mean \"%s\"?", near);
+    fprintf(stderr, "\nTry `chargebridge help`.\n");
+    return EXIT_USAGE;
+}
+
+/* Short names of keys. */
+static const struct {
+    const char *option, *key;
+} shorts[OPTION_SHORTS] = {
+    {"--port", "ocpp.port"},
+    {"--rest-port", "rest.port"},
+    {"--db", "store.file"},
+    {"--policies", "policies.dir"},
+};
+
+/* `--name value` or `--name=value`; NULL when `arg` is another option or has no value. */
+static const char *value_of(const char *name, const char *arg, char **next)
+{
+    size_t len = strlen(name);
+    if (strncmp(arg, name, len) != 0)
+        return NULL;
+    if (arg[len] == '=')
+        return arg + len + 1;
+    return arg[len] == '\0' ? *next : NULL;
+}
+
+static bool take_short(struct options *o, const char *arg, char **next, bool *took_next)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++) {
+        const char *value = value_of(shorts[i].option, arg, next);
+        if (!value)
+            continue;
+        *took_next = value == *next;
+        strbuf_reset(&o->made[i]);
+        strbuf_addf(&o->made[i], "%s=%s", shorts[i].key, value);
+        return true;
+    }
+    return false;
+}
+
+/* An option that is not known, or one without its value. */
+static int bad_option(const char *arg)
+{
+    static const char *const others[] = {"--help", "--version", "--manual", "--config", "--scope"};
+    const char *names[ARRAY_LEN(others) + ARRAY_LEN(shorts)];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        names[count++] = others[i];
+    for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
+        names[count++] = shorts[i].option;
+    char *name = xstrndup(arg, strcspn(arg, "="));
+    const char *near = text_nearest(name, names, count, sizeof(names[0]));
+    bool lacks_value = text_is(arg, "-c") || text_is(near, arg);
+    int status =
+        lacks_value ? cli_usage("%s: its value is missing", arg) : cli_unknown("option", arg, near);
+    xfree(name);
+    return status;
+}
+
+/* One argument; false with a message. */
+static bool take(struct options *o, const char *arg, char **next, bool *took_next)
+{
+    const char *value;
+    if (text_is(arg, "--help") || text_is(arg, "-h"))
+        return o->help = true;
+    if (text_is(arg, "--version"))
+        return o->version = true;
+    if (text_is(arg, "--manual"))
+        return o->manual = true;
+    if ((value = value_of("--config", arg, next)) || (value = value_of("-c", arg, next)))
+        o->config = value;
+    else if ((value = value_of("--scope", arg, next)))
+        o->scope = value;
+    else if (take_short(o, arg, next, took_next))
+        return true;
+    else if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
+        o->flags[o->flag_count++] = arg + 2;
+    else if (arg[0] == '-')
+        return bad_option(arg) == EXIT_OK; /* false */
+    else if (o->rest_count == (int)ARRAY_LEN(o->rest))
+        return cli_usage("too many arguments, from \"%s\" on", arg) == EXIT_OK;
+    else
+        o->rest[o->rest_count++] = arg;
+    *took_next = value && value == *next;
+    return true;
+}
+
+bool options_read(struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bool took_next = false;
+        if (!take(o, argv[i], &argv[i + 1], &took_next))
+            return false;
+        i += took_next;
+    }
+    return true;
+}
+
+void options_clear(struct options *o)
+{
+    for (size_t i = 0; i < OPTION_SHORTS; i++)
+        strbuf_clear(&o->made[i]);
+}
