@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/parts.h"
+
 #include "rig.c"
 
 static const char get[] = "GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -351,6 +353,22 @@ static void an_address_that_cannot_be_listened_on(void **state)
     rig_clear(&rig);
 }
 
+static void addresses_as_text(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {
+        {"::1", "::1"}, {"2001:db8::7", "2001:db8::7"}, {"::ffff:10.1.2.3", "10.1.2.3"}};
+    char text[PEER_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+        assert_int_equal(inet_pton(AF_INET6, texts[i][0], &six.sin6_addr), 1);
+        address_text((const struct sockaddr *)&six, text);
+        assert_string_equal(text, texts[i][1]);
+    }
+    address_text(NULL, text);
+    assert_string_equal(text, "unknown");
+}
+
 static void the_other_families(void **state)
 {
     (void)state;
@@ -389,6 +407,7 @@ int main(void)
         RIG_TEST(connections_of_one_address),
         RIG_TEST(connections_in_all),
         RIG_TEST(an_address_that_cannot_be_listened_on),
+        RIG_TEST(addresses_as_text),
         RIG_TEST(the_other_families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
