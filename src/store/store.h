@@ -1,8 +1,8 @@
 /* The store: one SQLite file, one writer thread with group commit, one reader thread.
  *
  * Batches are committed in order of submission; everything queued since the last commit goes into
- * one transaction (WAL, synchronous=FULL), each batch inside its own savepoint so that one bad
- * batch fails alone. Finished batches come back on the loop thread, after the commit is on disk.
+ * one transaction (WAL, synchronous=FULL); a bad batch fails alone, only a commit that fails takes
+ * all of them with it. Finished batches come back on the loop thread, after the commit is on disk.
  * The queue is bounded by bytes: beyond STORE_QUEUE_MAX a batch comes back failed at once, so a
  * stuck disk turns into refused answers (which chargers repeat), never into endless memory. No
  * module but this one may assume SQLite; statements stay in the subset that PostgreSQL knows too
@@ -39,7 +39,7 @@ bool store_restore(struct store *store, const struct restore_sink *sink, struct 
 
 /* Never blocks. Takes the batch over; see struct batch. */
 void store_submit(struct store *store, struct batch *batch_owned);
-/* True when every submitted batch has come back. */
+/* True when every submitted batch and every query has come back. */
 bool store_idle(const struct store *store);
 /* False after a failed commit until one succeeds again: /health answers 503. */
 bool store_healthy(const struct store *store);
