@@ -7,6 +7,7 @@
 #include "policy/budget.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -70,12 +71,6 @@ void budget_end(struct generation *generation, const struct budget *outer)
         lua_sethook(budget->L, on_count, LUA_MASKCOUNT, budget->expired ? 1 : budget->period);
 }
 
-void budget_renew(struct generation *generation)
-{
-    account(generation);
-    start(generation, generation->budget.L, generation->budget.kind);
-}
-
 void budget_poke(struct generation *generation)
 {
     struct budget *budget = &generation->budget;
@@ -124,12 +119,15 @@ static bool look(lua_State *L, struct generation *generation)
     return budget->expired;
 }
 
-static const char *text_of(const struct budget *budget)
+void budget_message(const struct budget *budget, char *out, size_t size)
 {
-    return budget->kind == BUDGET_LOAD ? "ran for more than %d ms and was stopped"
-                                       : "ran for more than %d ms without waiting and was stopped";
+    snprintf(out, size, "ran for more than %d ms%s and was stopped", (int)budget->limit_ms,
+             budget->kind == BUDGET_LOAD ? "" : " without waiting");
 }
 
+/* A coroutine that can yield is left where it is: nobody resumes it, so no pcall of its hears of
+ * the end, and thousands of nested ones need not be unwound one by one (which takes seconds).
+ * task.c reads `expired` and ends the task. */
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     struct generation *generation = generation_of(L);
@@ -140,10 +138,14 @@ static void on_count(lua_State *L, lua_Debug *ar)
     lua_sethook(L, on_count, LUA_MASKCOUNT, over ? 1 : budget->period);
     if (!over)
         return;
+    if (lua_isyieldable(L)) {
+        lua_yield(L, 0); /* returns, in a hook */
+        return;
+    }
+    char text[80];
+    budget_message(budget, text, sizeof(text));
     lua_getinfo(L, "Sl", ar); /* not luaL_where: inside a hook that is a frame too high */
-    lua_pushfstring(L, "%s:%d: ", ar->short_src, ar->currentline);
-    lua_pushfstring(L, text_of(budget), (int)budget->limit_ms);
-    lua_concat(L, 2);
+    lua_pushfstring(L, "%s:%d: %s", ar->short_src, ar->currentline, text);
     lua_error(L);
 }
 
@@ -157,5 +159,9 @@ void budget_work(lua_State *L, uint64_t steps)
     if (budget->work < WORK_LOOK || !look(L, generation))
         return;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-    luaL_error(L, text_of(budget), (int)budget->limit_ms);
+    if (lua_isyieldable(L))
+        lua_yield(L, 0); /* does not return, in a function */
+    char text[80];
+    budget_message(budget, text, sizeof(text));
+    luaL_error(L, "%s", text);
 }

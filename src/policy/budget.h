@@ -1,8 +1,9 @@
 /* The time that one run of a script may take between two waits (POLICY §4), in CPU time.
  *
  * A count hook looks at the thread's CPU clock. Above run_warn_ms one warning is logged; above
- * run_kill_ms the hook raises, and from then on at every instruction, so that no pcall can swallow
- * it. C functions that may be slow without executing instructions report their work
+ * run_kill_ms the run is over: a task's coroutine yields for good, and where that is not possible
+ * (loading, table.sort …) the hook raises, from then on at every instruction, so that no pcall can
+ * swallow it. C functions that may be slow without executing instructions report their work
  * (budget_work()), and so does the allocator (budget_poke()). Private to policy/. */
 #ifndef POLICY_BUDGET_H
 #define POLICY_BUDGET_H
@@ -35,8 +36,8 @@ struct budget {
  * runs may nest while tests run. */
 struct budget budget_begin(struct generation *generation, lua_State *L, enum budget_kind kind);
 void budget_end(struct generation *generation, const struct budget *outer);
-/* The same run goes on with the next handler of an event: a fresh budget for it. */
-void budget_renew(struct generation *generation);
+/* "ran for more than 100 ms without waiting and was stopped" */
+void budget_message(const struct budget *budget, char *out, size_t size);
 /* A C function is about to do `steps` more steps of about a quarter of a nanosecond each. May
  * raise. */
 void budget_work(lua_State *L, uint64_t steps);

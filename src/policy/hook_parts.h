@@ -16,12 +16,13 @@ struct asking {
     const struct handler_list *list;
     size_t at; /* the handler whose turn it is */
     int nargs;
+    int kept; /* registry: the arguments, for the handlers after one that fails; or LUA_NOREF */
     bool observe;
-    bool protects; /* a notification with several handlers: each runs in a protected call */
-    bool failed;   /* a notification: a handler failed, the others ran */
+    bool failed; /* of a notification: the verdict tells of the first handler that failed */
+    int64_t run_us;
+    uint32_t waits;
     struct verdict verdict;
-    struct policy_error what; /* of the handler that failed */
-    struct arena arena;       /* word, extra, why */
+    struct arena arena; /* word, extra, why, file */
     event_done done;
     void *ctx;
     char action[64], cp[64];

@@ -78,103 +78,33 @@ bool hooks_listens(const struct generation *generation, enum event_kind kind, co
     return list && list->count > 0;
 }
 
-/* ---- the dispatcher, a C function in the task's coroutine ---- */
-
-/* Stack: 1 asking, 2 … nargs + 1 arguments, and if it protects, the message handler. */
-static int base_of(const struct asking *asking)
-{
-    return asking->nargs + 1 + asking->protects;
-}
-
 static const char *event_name(const struct asking *asking)
 {
     return asking->kind == EVENT_ACTION ? asking->action : asking->row->name;
 }
 
-/* Message handler: the frames are still there. */
-static int keep_failure(lua_State *L)
-{
-    struct asking *asking = lua_touserdata(L, lua_upvalueindex(1));
-    struct policy_error *what = &asking->what;
-    *what = (struct policy_error){0};
-    error_place(L, what);
-    lua_settop(L, 1);
-    error_text(asking->generation, L, what);
-    struct error_event event = {event_name(asking), asking->cp, asking->example};
-    errors_record(asking->generation, what, &event, L);
-    lua_pushboolean(L, true);
-    return 1;
-}
+/* ---- the dispatcher, a C function in the task's coroutine ---- */
 
-/* Lua calls no message handler when there is no memory, or for an error in one: then the error
- * value is a text, and the handler's definition is all that is known of the place. */
-static void keep_place(lua_State *L, struct asking *asking)
-{
-    const struct handler *handler = &asking->list->items[asking->at];
-    asking->what = (struct policy_error){.line = handler->line};
-    text_copy(asking->what.file, sizeof(asking->what.file),
-              span_of(generation_file_name(asking->generation, handler->file)));
-    error_text(asking->generation, L, &asking->what);
-    struct error_event event = {event_name(asking), asking->cp, asking->example};
-    errors_record(asking->generation, &asking->what, &event, NULL);
-}
-
-/* A handler of a notification failed; the error value is on top. The verdict tells of the first. */
-static void note_failure(lua_State *L, struct asking *asking)
-{
-    if (!lua_isboolean(L, -1))
-        keep_place(L, asking);
-    if (!asking->failed) {
-        asking->failed = true;
-        asking->verdict.file = arena_strdup(&asking->arena, asking->what.file);
-        asking->verdict.line = asking->what.line;
-        asking->verdict.why = arena_strdup(&asking->arena, asking->what.message);
-    }
-    budget_renew(asking->generation); /* the next handler has its own */
-}
-
-static int judge(lua_State *L)
-{
-    struct asking *asking = lua_touserdata(L, lua_upvalueindex(1));
-    hook_judge(L, asking, 1, lua_gettop(L));
-    return 0;
-}
-
-/* What the handler returned is on the stack from base + 1. True: the event is answered. */
+/* Stack: 1 asking, 2 … nargs + 1 arguments; what the handler returned lies above. True: it is the
+ * answer. */
 static bool take_results(lua_State *L, struct asking *asking)
 {
-    int base = base_of(asking), count = lua_gettop(L) - base;
-    if (!asking->protects)
-        return hook_judge(L, asking, base + 1, count);
-    if (count == 0)
-        return false;
-    lua_pushlightuserdata(L, asking);
-    lua_pushcclosure(L, judge, 1);
-    lua_insert(L, base + 1);
-    if (lua_pcall(L, count, 0, 0) != LUA_OK)
-        note_failure(L, asking);
-    return false;
+    int base = asking->nargs + 1;
+    return hook_judge(L, asking, base + 1, lua_gettop(L) - base);
 }
 
 static int resumed(lua_State *L, int status, lua_KContext ctx);
 
 static int run_handlers(lua_State *L, struct asking *asking)
 {
-    int base = base_of(asking);
     for (; asking->at < asking->list->count; asking->at++) {
-        lua_settop(L, base);
+        lua_settop(L, asking->nargs + 1);
         lua_rawgeti(L, LUA_REGISTRYINDEX, asking->list->items[asking->at].ref);
         for (int i = 0; i < asking->nargs; i++)
             lua_pushvalue(L, 2 + i);
-        int status = LUA_OK;
-        if (asking->protects)
-            status = lua_pcallk(L, asking->nargs, LUA_MULTRET, base, 0, resumed);
-        else
-            lua_callk(L, asking->nargs, LUA_MULTRET, 0, resumed);
-        if (status != LUA_OK)
-            note_failure(L, asking);
-        else if (take_results(L, asking))
-            return 0;
+        lua_callk(L, asking->nargs, LUA_MULTRET, 0, resumed);
+        if (take_results(L, asking))
+            break;
     }
     return 0;
 }
@@ -182,11 +112,10 @@ static int run_handlers(lua_State *L, struct asking *asking)
 /* The handler waited, and is through now. */
 static int resumed(lua_State *L, int status, lua_KContext ctx)
 {
+    (void)status;
     (void)ctx;
     struct asking *asking = lua_touserdata(L, 1);
-    if (status != LUA_OK && status != LUA_YIELD)
-        note_failure(L, asking);
-    else if (take_results(L, asking))
+    if (take_results(L, asking))
         return 0;
     asking->at++;
     return run_handlers(L, asking);
@@ -194,13 +123,7 @@ static int resumed(lua_State *L, int status, lua_KContext ctx)
 
 static int dispatch(lua_State *L)
 {
-    struct asking *asking = lua_touserdata(L, 1);
-    asking->protects = !hook_wants_answer(asking) && asking->list->count > 1;
-    if (asking->protects) {
-        lua_pushlightuserdata(L, asking);
-        lua_pushcclosure(L, keep_failure, 1);
-    }
-    return run_handlers(L, asking);
+    return run_handlers(L, lua_touserdata(L, 1));
 }
 
 /* ---- start and end ---- */
@@ -216,26 +139,88 @@ void hook_stats_count(struct hook_stats *stats, bool failed, int64_t run_us, uin
     stats->run_us[slot]++;
 }
 
+static void conclude(struct asking *asking)
+{
+    struct generation *generation = asking->generation;
+    struct verdict *verdict = &asking->verdict;
+    verdict->generation = generation->number;
+    if (asking->failed)
+        verdict->kind = VERDICT_FAILED;
+    luaL_unref(generation->L, LUA_REGISTRYINDEX, asking->kept);
+    hook_stats_count(&generation->stats[asking->kind], asking->failed, asking->run_us,
+                     asking->waits);
+    asking->done(asking->ctx, verdict);
+    arena_clear(&asking->arena);
+    xfree(asking);
+}
+
+/* What a failed handler had put into the verdict is void. */
+static void note_failure(struct asking *asking, const struct task_end *end)
+{
+    if (asking->failed)
+        return;
+    asking->failed = true;
+    asking->verdict = (struct verdict){.why = arena_strdup(&asking->arena, end->error),
+                                       .file = arena_strdup(&asking->arena, end->file),
+                                       .line = end->line};
+}
+
+static void start_rest(struct asking *asking);
+
 static void finished(void *ctx, lua_State *L, int nresults, const struct task_end *end)
 {
     (void)L;
     (void)nresults;
     struct asking *asking = ctx;
-    struct verdict *verdict = &asking->verdict;
-    verdict->generation = asking->generation->number;
-    bool failed = !end->ok || asking->failed;
-    if (!end->ok) {
-        *verdict = (struct verdict){.why = end->error,
-                                    .file = end->file,
-                                    .line = end->line,
-                                    .generation = verdict->generation};
+    asking->run_us += end->run_us;
+    asking->waits += end->waits;
+    if (!end->ok)
+        note_failure(asking, end);
+    bool goes_on = !end->ok && asking->kept != LUA_NOREF && !asking->generation->closing;
+    if (goes_on && ++asking->at < asking->list->count)
+        start_rest(asking);
+    else
+        conclude(asking);
+}
+
+/* The function and its arguments are on top of the main state. */
+static void start(struct asking *asking)
+{
+    struct generation *generation = asking->generation;
+    const struct policy_settings *settings = generation->settings;
+    struct task_start start = {.label = event_name(asking),
+                               .cp = asking->cp[0] ? asking->cp : NULL,
+                               .deadline_ms = asking->kind == EVENT_AUTHORIZE
+                                                  ? settings->authorize_timeout_ms
+                                                  : settings->handler_timeout_ms,
+                               .example = asking->example};
+    task_run(generation, &start, asking->nargs + 1, finished, asking);
+}
+
+/* Nobody answers this event, so a handler that fails must not keep it from the others. */
+static void keep_arguments(lua_State *L, struct asking *asking)
+{
+    lua_createtable(L, asking->nargs, 0);
+    for (int i = 1; i <= asking->nargs; i++) {
+        lua_pushvalue(L, -1 - asking->nargs + i - 1);
+        lua_rawseti(L, -2, i);
     }
-    if (failed)
-        verdict->kind = VERDICT_FAILED;
-    hook_stats_count(&asking->generation->stats[asking->kind], failed, end->run_us, end->waits);
-    asking->done(asking->ctx, verdict);
-    arena_clear(&asking->arena);
-    xfree(asking);
+    asking->kept = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void start_rest(struct asking *asking)
+{
+    lua_State *L = asking->generation->L;
+    bool capped = memory_cap(asking->generation, false);
+    lua_checkstack(L, LUA_MINSTACK);
+    lua_pushcfunction(L, dispatch);
+    lua_pushlightuserdata(L, asking);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, asking->kept);
+    for (int i = 1; i <= asking->nargs; i++)
+        lua_rawgeti(L, -i, i);
+    lua_remove(L, -1 - asking->nargs);
+    memory_cap(asking->generation, capped);
+    start(asking);
 }
 
 static struct asking *asking_new(struct generation *generation, const struct event *event,
@@ -248,6 +233,7 @@ static struct asking *asking_new(struct generation *generation, const struct eve
     asking->row = row_of(event->kind);
     asking->list = list;
     asking->observe = event->observe;
+    asking->kept = LUA_NOREF;
     asking->done = done;
     asking->ctx = ctx;
     text_copy(asking->action, sizeof(asking->action), span_of(event->action ? event->action : ""));
@@ -271,13 +257,8 @@ void hooks_event(struct generation *generation, const struct event *event, event
     lua_pushcfunction(L, dispatch);
     lua_pushlightuserdata(L, asking);
     asking->nargs = hook_push_args(L, event);
+    if (!hook_wants_answer(asking) && list->count > 1)
+        keep_arguments(L, asking);
     memory_cap(generation, capped);
-    const struct policy_settings *settings = generation->settings;
-    struct task_start start = {.label = event_name(asking),
-                               .cp = event->cp,
-                               .deadline_ms = event->kind == EVENT_AUTHORIZE
-                                                  ? settings->authorize_timeout_ms
-                                                  : settings->handler_timeout_ms,
-                               .example = asking->example};
-    task_run(generation, &start, asking->nargs + 1, finished, asking);
+    start(asking);
 }

@@ -172,15 +172,30 @@ static void finish_failed(struct task *task, struct policy_error *what, bool can
     finish(task, 0, &end);
 }
 
+static void record(struct task *task, const struct policy_error *what)
+{
+    struct error_event event = {task->text, task->cp, task->example};
+    errors_record(task->generation, what, &event, task->co);
+}
+
 /* An error ended the coroutine; its frames are still there. */
 static void fail(struct task *task)
 {
-    struct generation *generation = task->generation;
     struct policy_error what = {0};
     error_place(task->co, &what);
-    error_text(generation, task->co, &what);
-    struct error_event event = {task->text, task->cp, task->example};
-    errors_record(generation, &what, &event, task->co);
+    error_text(task->generation, task->co, &what);
+    record(task, &what);
+    close_coroutine(task);
+    finish_failed(task, &what, false);
+}
+
+/* The budget is used up: the coroutine yielded in the middle of something, for good. */
+static void stop(struct task *task, const struct budget *budget)
+{
+    struct policy_error what = {0};
+    error_place(task->co, &what);
+    budget_message(budget, what.message, sizeof(what.message));
+    record(task, &what);
     close_coroutine(task);
     finish_failed(task, &what, false);
 }
@@ -257,9 +272,12 @@ static void resume_one(struct task *task)
     int status = lua_resume(task->co, outer ? outer->co : generation->L, task->nargs, &nresults);
     task->run_us += stopwatch_us() - start_us;
     memory_cap(generation, capped);
+    struct budget used = generation->budget;
     budget_end(generation, &budget);
     generation->running = outer;
-    if (status == LUA_YIELD)
+    if (status == LUA_YIELD && used.expired)
+        stop(task, &used);
+    else if (status == LUA_YIELD)
         on_yield(task);
     else if (status == LUA_OK)
         finish(task, nresults, &(struct task_end){.ok = true});
@@ -320,7 +338,8 @@ static void refuse(struct generation *generation, const struct task_start *start
     struct policy_error what = {0};
     text_copy(what.message, sizeof(what.message), span_of(why));
     struct error_event event = {start->label, start->cp, start->example};
-    errors_record(generation, &what, &event, NULL);
+    if (!generation->closing)
+        errors_record(generation, &what, &event, NULL);
     struct task_end end = {.error = why, .cancelled = generation->closing};
     finished(ctx, generation->L, 0, &end);
 }
