@@ -8,8 +8,10 @@
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/budget.h"
 
 enum { TEXT_MAX = 8 * 1024 * 1024, CJSON_DEPTH = 32, CJSON_VALUES_MAX = 200000 };
+enum { STEPS_PER_BYTE = 40 }; /* of decoding, in the unit of budget_work(): about 10 ns */
 
 extern int luaopen_cjson(lua_State *L);
 extern int luaopen_cjson_safe(lua_State *L);
@@ -79,6 +81,7 @@ static int json_decode(lua_State *L)
     text.at = lua_tolstring(L, 1, &text.len);
     if (text.len > TEXT_MAX)
         return api_fail(L, "invalid", "more than 8 MiB of text");
+    budget_work(L, text.len * STEPS_PER_BYTE);
     if (api_push_json_text(L, text, &why) != 0)
         return api_fail(L, "invalid", "%s", why.text);
     return 1;
