@@ -1,8 +1,9 @@
 /* What one charger of the load says and how it reads the answers; no sockets here.
  *
- * A script is a row of messages that repeats after the BootNotification. The texts have the sizes
- * of real ones (ids of 36 characters, MeterValues of a Gresgying station: 660 bytes). All static:
- * load.c is the only file that speaks. Start reading at speaker_text. */
+ * A script is a row of messages that repeats after the BootNotification. Ids have 36 characters, as
+ * UUIDs do; MeterValues have six samples in the style of a Gresgying station, about 650 bytes (a
+ * captured one: 840 to 1,013). All static: load.c is the only file that speaks. Start reading at
+ * speaker_text. */
 #ifndef BENCH_SCENARIO_H
 #define BENCH_SCENARIO_H
 
