@@ -82,6 +82,9 @@ struct store {
 /* store.c. The lock file beside the database: its descriptor, or -1 when another holds it. */
 int store_lock(const char *path, struct reason *why);
 
+/* restore.c. Shown for the test of their plans: start must not read what is past. */
+extern const char restore_open_transactions[], restore_last_values[];
+
 /* writer.c */
 bool writer_start(struct store *store, struct reason *why);
 void writer_submit(struct store *store, struct batch *batch);

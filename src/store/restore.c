@@ -59,11 +59,11 @@ static void connectors(struct sql *sql, const struct restore_sink *sink)
 /* ---- open transactions ---- */
 
 /* In the order of the partial index: by id SQLite would read all transactions there ever were. */
-static const char open_transactions[] =
+const char restore_open_transactions[] =
     "SELECT id, cp, evse, connector, station_id, id_tag, parent_id_tag, start_ms, start_text,"
     " received_ms, meter_start_wh, meter_start_text, reservation_id, verdict, expiry, flags,"
     " generation, vars FROM charge_transaction WHERE state = 0"
-    " ORDER BY cp, evse, connector, id";
+    " ORDER BY order_ms, id";
 
 static void read_start(sqlite3_stmt *s, struct record_start *start)
 {
@@ -87,7 +87,7 @@ static void read_start(sqlite3_stmt *s, struct record_start *start)
 
 /* The newest plausible sample of each kind (V5); few rows are read, a charger sends all kinds again
  * and again. */
-static const char last_values[] =
+const char restore_last_values[] =
     "SELECT energy_wh, power_w, soc, ts_ms FROM meter_value WHERE owner = ? AND implausible = 0"
     " ORDER BY ts_ms DESC, seq DESC LIMIT 64";
 
@@ -113,8 +113,8 @@ static void read_last_values(struct sql *sql, sqlite3_stmt *s, struct record_tra
 
 static void transactions(struct sql *sql, const struct restore_sink *sink)
 {
-    sqlite3_stmt *s = sql_prepare(sql, open_transactions, "");
-    sqlite3_stmt *values = sql_prepare(sql, last_values, "");
+    sqlite3_stmt *s = sql_prepare(sql, restore_open_transactions, "");
+    sqlite3_stmt *values = sql_prepare(sql, restore_last_values, "");
     while (values && sql_row(sql, s)) {
         struct record_transaction row = {.id = sql_int(s, 0), .vars = sql_text(s, 17)};
         read_start(s, &row.start);

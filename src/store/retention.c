@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "store/parts.h"
 
-enum { ROWS_AT_ONCE = 1000, OWNERS_AT_ONCE = 500 };
+/* So few that a batch that comes meanwhile waits for some milliseconds at most. */
+enum { ROWS_AT_ONCE = 250, OWNERS_AT_ONCE = 250 };
 
 static const int64_t day_ms = 24LL * 3600 * 1000;
 

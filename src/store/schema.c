@@ -40,7 +40,7 @@ static const char *const migrations[] = {
     " stop_id_tag TEXT, stop_ms INTEGER, stop_text TEXT, stop_received_ms INTEGER,"
     " meter_stop_wh INTEGER, meter_stop_text TEXT, reason TEXT, energy_wh INTEGER, vars TEXT,"
     " UNIQUE (cp, evse, connector, id_tag, key_start_ms, key_meter_wh));"
-    "CREATE INDEX transaction_open ON charge_transaction (cp, evse, connector) WHERE state = 0;"
+    "CREATE INDEX transaction_open ON charge_transaction (order_ms, id) WHERE state = 0;"
     "CREATE INDEX transaction_by_time ON charge_transaction (order_ms, id);"
     "CREATE INDEX transaction_by_cp ON charge_transaction (cp, order_ms, id);"
     "CREATE INDEX transaction_by_tag ON charge_transaction (id_tag, order_ms, id);"

@@ -196,9 +196,10 @@ static void test_open_transactions(void **state)
     assert_true(rig_store(rig, batch));
     batch_free(batch);
     rig_reopen(rig);
-    assert_restored(rig, "tx 1 CP1 1.1 - Tag PARENT 2026-01-01T00:00:00Z 100 Accepted"
-                         " 2027-01-01T00:00:00Z 1000 1005 100 - 0 3 -: 300 7000 12 1300\n"
-                         "tx 3 CP2 1.1 uuid  - - - Invalid - - 7 - 4 1 0 {}: - - - -\n");
+    /* in order of their beginning, for what has none of receipt */
+    assert_restored(rig, "tx 3 CP2 1.1 uuid  - - - Invalid - - 7 - 4 1 0 {}: - - - -\n"
+                         "tx 1 CP1 1.1 - Tag PARENT 2026-01-01T00:00:00Z 100 Accepted"
+                         " 2027-01-01T00:00:00Z 1000 1005 100 - 0 3 -: 300 7000 12 1300\n");
 }
 
 /* ---- API keys, beside a running store ---- */

@@ -250,11 +250,11 @@ static void test_on_the_thread(void **state)
     rig->settings.retention = (struct store_retention){.message_days = 10};
     assert_true(rig_open(rig));
     store_retain(rig->store, NOW);
-    write_some(rig, 20);
+    write_some(rig, 60);
     assert_int_equal(count(rig, "message"), 101);
     /* the next time goes by the time of the next time */
     store_retain(rig->store, NOW + 5 * DAY);
-    write_some(rig, 20);
+    write_some(rig, 60);
     assert_int_equal(count(rig, "message"), 1);
     store_retain(rig->store, NOW + 9 * DAY); /* and it can be closed in the middle */
 }
@@ -281,7 +281,7 @@ static void test_failing(void **state)
     }
     assert_true(rig_open(rig));
     store_retain(rig->store, NOW);
-    write_some(rig, 20);
+    write_some(rig, 60);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         assert_int_equal(count(rig, tables[i]), 5);
     assert_int_equal(count(rig, "meter_value"), 3);
