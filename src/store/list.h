@@ -5,7 +5,9 @@
  * which charge points (and tags) occur in it. Whoever looks for a charge point reads the blocks
  * that name it, newest first. An ordinary index by charge point costs a page written per message
  * and charger and makes the whole writer 2.7 times slower at 1,000 chargers (measured); this one
- * costs next to nothing and finds a page within milliseconds. */
+ * costs next to nothing and finds a page within milliseconds. Filters by time use the beginnings of
+ * blocks: if our own clock was ever set back, they may miss rows of the blocks around that moment;
+ * pages without such a filter never do. */
 #ifndef STORE_LIST_H
 #define STORE_LIST_H
 
