@@ -11,6 +11,8 @@
 #include "base/timetext.h"
 #include "policy/router.h"
 
+#define INTEGER_MAX ((int64_t)1 << 53)
+
 static const char *const type_names[] = {
     [SHAPE_STRING] = "string",   [SHAPE_INTEGER] = "integer", [SHAPE_NUMBER] = "number",
     [SHAPE_BOOLEAN] = "boolean", [SHAPE_OBJECT] = "object",   [SHAPE_ARRAY] = "array",
@@ -259,7 +261,8 @@ static bool has_type(const struct shape_member *member, const struct json *value
     case SHAPE_STRING:
         return value->type == JSON_STRING;
     case SHAPE_INTEGER:
-        return json_int(value, &integer);
+        /* Beyond 2^53 Lua would get a float that is no integer any more. */
+        return json_int(value, &integer) && integer >= -INTEGER_MAX && integer <= INTEGER_MAX;
     case SHAPE_LIMIT:
         return json_int(value, &integer) && integer >= 1 && integer <= LIST_LIMIT_MAX;
     case SHAPE_NUMBER:
