@@ -162,10 +162,18 @@ static int keys_add(struct command *command, const char *name)
         return refused(&why);
     printf("%s\n", secret);
     fprintf(stderr,
-            "Key \"%s\" (%s): shown only now; the server stores its hash. A running server "
-            "learns it with SIGHUP.\n",
-            name, scope);
+            "Key \"%s\" (%s) of \"%s\": shown only now; the server stores its hash. A running "
+            "server learns it with SIGHUP.\n",
+            name, scope, command->conf->store.path);
     return EXIT_OK;
+}
+
+/* Looking for keys in the wrong folder must not leave an empty database there. */
+static bool has_database(const struct command *command, struct reason *why)
+{
+    const char *path = command->conf->store.path;
+    return access(path, F_OK) == 0 ||
+           reason_set(why, "there is no database \"%s\"; name the server's with --db FILE", path);
 }
 
 static int keys_list(struct command *command)
@@ -174,7 +182,8 @@ static int keys_list(struct command *command)
     size_t count = 0;
     struct reason why;
     char created[TIMETEXT_SIZE];
-    if (!keys_file_read(command->conf->store.path, &keys, &count, &why))
+    if (!has_database(command, &why) ||
+        !keys_file_read(command->conf->store.path, &keys, &count, &why))
         return refused(&why);
     for (size_t i = 0; i < count; i++) {
         timetext_seconds(keys[i].created_ms, created);
@@ -189,7 +198,7 @@ static int keys_list(struct command *command)
 static int keys_revoke(struct command *command, const char *name)
 {
     struct reason why;
-    if (!keys_file_revoke(command->conf->store.path, name, &why))
+    if (!has_database(command, &why) || !keys_file_revoke(command->conf->store.path, name, &why))
         return refused(&why);
     fprintf(stderr, "Key \"%s\" is revoked; a running server learns it with SIGHUP.\n", name);
     return EXIT_OK;

@@ -229,7 +229,8 @@ static void test_keys(void **state)
 {
     struct fixture *f = *state;
     char secret[100];
-    expect(f, "keys list --db k.db", 0, NULL, "no keys but the configured one");
+    expect(f, "keys list --db k.db", 1, NULL, "there is no database \"k.db\"");
+    expect(f, "keys revoke x --db k.db", 1, NULL, "there is no database \"k.db\"");
     expect(f, "keys add panel --scope operate --db k.db", 0, "", "Key \"panel\" (operate)");
     size_t len = strcspn(f->out, "\n");
     assert_int_equal(len, 48); /* on stdout and alone, for KEY=$(…) */
@@ -253,6 +254,8 @@ static void test_keys(void **state)
     assert_non_null(strstr(f->out, "other                    read"));
     expect(f, "--db=k.db keys revoke panel", 0, NULL, "Key \"panel\" is revoked");
     expect(f, "--db=k.db keys revoke panel", 1, NULL, "there is no key \"panel\"");
+    expect(f, "--db=k.db keys revoke other", 0, NULL, "Key \"other\" is revoked");
+    expect(f, "--db=k.db keys list", 0, NULL, "no keys but the configured one");
     expect(f, "--db=k.db keys add x --scope root", 2, NULL, "not \"root\"");
     expect(f, "--db=k.db keys add ''", 2, NULL, "keys: a name is");
     expect(f, "--db=k.db keys add a\nb", 2, NULL, "keys: a name is");
