@@ -1,4 +1,5 @@
-"""Runs examples/quickstart.sh as a user would, then the curl lines that it prints, then Ctrl-C."""
+"""Runs examples/quickstart.sh as a user would, then the curl lines that it prints, the README's first
+change of a rule, then Ctrl-C."""
 import os
 import re
 import shutil
@@ -45,6 +46,24 @@ def until(line, pattern):
     return answer
 
 
+def block_the_card(report, data, port):
+    """The README's next step: block the card, reload; then a mistake, which is refused by file and line."""
+    path = os.path.join(data, "policies", "lib", "idtags.lua")
+    with open(path) as f:
+        text = f.read()
+    blocked = text.replace('"Demo vehicle 1" }', '"Demo vehicle 1", blocked = true }')
+    reload = ('curl -X POST -H "X-API-Key: changeme-123"'
+              " http://localhost:%s/api/v1/policies/reload" % port)
+    for name, content, pattern in (("blocking a card loads", blocked, r'"ok":true'),
+                                   ("a mistake is refused by file and line",
+                                    blocked.replace("blocked = true", "blokked = true"),
+                                    r'idtags\.lua","line":\d+,.*did you mean')):
+        with open(path, "w") as f:
+            f.write(content)
+        answer = curl(reload)
+        report.check(name, re.search(pattern, answer), answer)
+
+
 async def main(report):
     data = tempfile.mkdtemp(prefix="chargebridge-quickstart-")
     environment = {**os.environ, "QUICKSTART_DATA": data, "CB_OCPP_PORT": str(free_port()),
@@ -68,6 +87,7 @@ async def main(report):
                 ("the history has it", history, r'"reason":"EVDisconnected"')):
             answer = until(line, pattern)
             report.check(name, re.search(pattern, answer), "%s → %s" % (line, answer))
+        block_the_card(report, data, environment["CB_REST_PORT"])
         os.killpg(process.pid, signal.SIGINT)
         process.wait(harness.PATIENCE)
         log = open(os.path.join(data, "server.log")).read() + open(os.path.join(data, "charger.log")).read()
