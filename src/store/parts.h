@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "store/apply.h"
 #include "store/store.h"
@@ -71,6 +72,7 @@ struct store {
     struct store_settings settings;
     struct outlet *outlet;
     char *path;
+    struct stat file; /* of the database when it was opened */
     int lock_fd;
     struct writer writer;
     struct reader reader;

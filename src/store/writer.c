@@ -5,6 +5,7 @@
  * fails alone; only a commit that fails takes the whole group with it. Savepoints all the time
  * would cost a tenth of the thread (measured), for failures that come with a bug or a full disk.
  * Between two groups the thread may take one bounded step of retention. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -112,12 +113,31 @@ static bool write_all(struct writer *writer, struct batch *first,
     return false;
 }
 
-static void write_group(struct store *store, struct batch *first)
+/* A file that was deleted or replaced takes commits like any other, and nobody will ever read them.
+ */
+static bool file_is_there(const struct store *store)
+{
+    struct stat now;
+    return stat(store->path, &now) == 0 && now.st_dev == store->file.st_dev &&
+           now.st_ino == store->file.st_ino;
+}
+
+static bool write_somehow(struct store *store, struct batch *first, const char **why)
 {
     struct writer *writer = &store->writer;
-    bool ok = write_all(writer, first, write_plainly) || write_all(writer, first, write_alone);
+    *why = "the file was deleted or replaced while the server runs; restart it";
+    if (!file_is_there(store))
+        return false;
+    *why = writer->sql.error;
+    return write_all(writer, first, write_plainly) || write_all(writer, first, write_alone);
+}
+
+static void write_group(struct store *store, struct batch *first)
+{
+    const char *why;
+    bool ok = write_somehow(store, first, &why);
     if (!ok) {
-        LOG(LOG_ERROR, "a commit failed", L_STR("reason", writer->sql.error));
+        LOG(LOG_ERROR, "nothing was stored", L_STR("file", store->path), L_STR("reason", why));
         for (struct batch *batch = first; batch; batch = batch->next)
             batch->failed = true;
     }
@@ -180,6 +200,8 @@ static void *writer_main(void *arg)
 bool writer_start(struct store *store, struct reason *why)
 {
     struct writer *writer = &store->writer;
+    if (stat(store->path, &store->file) != 0)
+        return reason_set(why, "store: cannot find \"%s\" again: %s", store->path, strerror(errno));
     writer->applier.sql = &writer->sql;
     writer->end = &writer->first;
     pthread_mutex_init(&writer->lock, NULL);

@@ -62,6 +62,7 @@ def table():
                ("reload.broken", python("reload/broken.py"), True),
                ("reload.under_load", python("reload/under_load.py"), True),
                ("fault.stop", python("fault/stop.py"), False),
+               ("fault.deleted", python("fault/deleted.py"), False),
                ("fault.kill", python("fault/kill.py"), True),
                ("examples.quickstart", python("tools/quickstart.py"), False)]
     return suites
