@@ -41,7 +41,11 @@ int sandbox_date(lua_State *L);
 int sandbox_require(lua_State *L);   /* require.c */
 int sandbox_on_define(lua_State *L); /* handlers.c: `on.<event> = function` */
 int sandbox_on_read(lua_State *L);
-/* pattern.c: steps that matching may take at worst, as a bound; see POLICY §4. */
-double pattern_bound(const char *pattern, size_t len, size_t subject, bool anchors);
+/* pattern.c. `anchors`: ^ at the start is an anchor (not so in gmatch). */
+struct pattern_cost {
+    double bound; /* of the contract: POLICY §4 */
+    double steps; /* at worst */
+};
+struct pattern_cost pattern_cost(const char *pattern, size_t len, size_t subject, bool anchors);
 
 #endif

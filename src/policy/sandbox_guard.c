@@ -16,9 +16,11 @@ enum {
     SUBJECT_MAX = 4 << 20, /* bytes that a pattern may be tried at, one after the other */
     STEPS_PER_MOVE = 50,   /* in the unit of budget_work() */
     STEPS_PER_BYTE = 4,
+    STEPS_PER_STEP = 16,    /* of matching */
     STEPS_PER_POSITION = 60 /* of trying a pattern there */
 };
-static const double STEPS_MAX = 1e8;    /* about 25 ms */
+static const double BOUND_MAX = 1e8;    /* POLICY §4 */
+static const double STEPS_MAX = 1e7;    /* about 25 ms */
 static const double COMPARED_MAX = 1e9; /* bytes: about 25 ms */
 
 static int go_on(lua_State *L)
@@ -69,11 +71,12 @@ static void check_pattern(lua_State *L, const char *function, size_t from, bool 
     size_t subject = lua_rawlen(L, 1), len;
     const char *pattern = lua_tolstring(L, 2, &len);
     subject = from < subject ? subject - from : 0;
-    double steps = pattern_bound(pattern, len, subject, anchors);
+    struct pattern_cost cost = pattern_cost(pattern, len, subject, anchors);
     bool anchored = anchors && *pattern == '^';
-    if (steps > STEPS_MAX || (subject > SUBJECT_MAX && !anchored))
+    if (cost.bound > BOUND_MAX || cost.steps > STEPS_MAX || (subject > SUBJECT_MAX && !anchored))
         refuse_pattern(L, function, subject);
-    budget_work(L, (uint64_t)steps + (anchored ? 0 : subject * STEPS_PER_POSITION));
+    budget_work(L, (uint64_t)cost.steps * STEPS_PER_STEP +
+                       (anchored ? 0 : subject * STEPS_PER_POSITION));
 }
 
 /* Bytes before the position where find and match begin; too large a position is the library's. */
