@@ -40,4 +40,7 @@ struct response {
     size_t header_count;
 };
 
+/* "Not Found" …; never NULL. */
+const char *status_title(int status);
+
 #endif

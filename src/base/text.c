@@ -144,9 +144,26 @@ size_t utf8_step(const char *text, size_t len)
     return size;
 }
 
+/* How many bytes from here are ASCII, in steps of eight: most of what we read is nothing else. */
+static size_t ascii_run(const char *text, size_t len)
+{
+    size_t run = 0;
+    for (uint64_t word; len - run >= sizeof(word); run += sizeof(word)) {
+        memcpy(&word, text + run, sizeof(word));
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    return run;
+}
+
 bool utf8_valid(const char *text, size_t len)
 {
     while (len > 0) {
+        size_t run = ascii_run(text, len);
+        text += run;
+        len -= run;
+        if (len == 0)
+            break;
         size_t step = utf8_step(text, len);
         if (step == 0)
             return false;

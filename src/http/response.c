@@ -5,40 +5,6 @@
 #include "base/mem.h"
 #include "http/parts.h"
 
-static const struct {
-    int status;
-    const char *title;
-} titles[] = {
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {408, "Request Timeout"},
-    {406, "Not Acceptable"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {415, "Unsupported Media Type"},
-    {422, "Unprocessable Content"},
-    {429, "Too Many Requests"},
-    {431, "Request Header Fields Too Large"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-};
-
-static const char *title_of(int status)
-{
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
-}
-
 void http_problem(struct strbuf *out, int status, const char *detail, const char *instance)
 {
     struct json_out json = {.to = out};
@@ -46,7 +12,7 @@ void http_problem(struct strbuf *out, int status, const char *detail, const char
     json_key(&json, "type");
     json_put_string(&json, "about:blank");
     json_key(&json, "title");
-    json_put_string(&json, title_of(status));
+    json_put_string(&json, status_title(status));
     json_key(&json, "status");
     json_put_int(&json, status);
     if (detail) {

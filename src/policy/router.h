@@ -109,7 +109,6 @@ void answer_problem(const struct problem *problem, respond_fn respond, void *ctx
 /* The results of a handler (status, body, headers; first at index 1) as a response; false, and
  * nothing responded, if they are none: `why` tells. */
 bool answer_results(lua_State *L, int nresults, respond_fn respond, void *ctx, struct reason *why);
-const char *status_title(int status);
 /* The global function `problem`. */
 int answer_problem_new(lua_State *L);
 

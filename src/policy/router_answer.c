@@ -8,36 +8,6 @@ enum { HEADERS_MAX = 16 };
 
 static const char problem_type[] = "application/problem+json";
 
-const char *status_title(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {413, "Content Too Large"},
-        {415, "Unsupported Media Type"},
-        {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
-        if (titles[i].status == status)
-            return titles[i].title;
-    }
-    return status < 500 ? "Error" : "Server Error";
-}
-
 /* ---- problems ---- */
 
 static void write_faults(struct json_out *o, const struct problem *problem)
