@@ -19,7 +19,6 @@ struct server {
     struct http *http;
     struct http_loop *http_loop;
     struct timer retain_timer, stop_timer;
-    size_t queries; /* under way */
     bool sockets_closed;
     mono_t stop_deadline;
     void (*stopped)(void *ctx);
@@ -74,28 +73,11 @@ static bool port_listens(void *ctx, enum event_kind kind, const char *action)
 
 /* ---- policy's ports ---- */
 
-struct pending_query {
-    struct server *server;
-    query_done done;
-    void *ctx;
-};
-
-static void on_query_done(void *ctx, const char *rows, const char *next, const char *why)
-{
-    struct pending_query query = *(struct pending_query *)ctx;
-    xfree(ctx);
-    query.server->queries--;
-    query.done(query.ctx, rows, next, why);
-}
-
 static void port_query(void *ctx, const char *name, const struct json *params, query_done done,
                        void *done_ctx)
 {
     struct server *server = ctx;
-    struct pending_query *query = xmalloc(sizeof(*query));
-    *query = (struct pending_query){server, done, done_ctx};
-    server->queries++;
-    store_query(server->store, name, params, on_query_done, query);
+    store_query(server->store, name, params, done, done_ctx);
 }
 
 static void port_decision(void *ctx, const struct record_decision *row)
@@ -426,5 +408,5 @@ bool server_reload_keys(struct server *server, struct reason *why)
 bool server_idle(const struct server *server)
 {
     return station_idle(server->station) && policy_idle(server->policy) &&
-           store_idle(server->store) && server->queries == 0 && http_pending(server->http) == 0;
+           store_idle(server->store) && http_pending(server->http) == 0;
 }
