@@ -9,7 +9,7 @@
 set -eu
 
 RUN="cmake gcc libc6-dev make pkg-config liblua5.4-dev lua-cjson libwebsockets-dev
-libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libsqlite3-dev libssl-dev curl ca-certificates"
+libwebsockets-evlib-uv libuv1-dev libmicrohttpd-dev libsqlite3-dev libssl-dev libcurl4-openssl-dev curl ca-certificates"
 TEST="clang clang-format libclang-rt-dev git libcmocka-dev libjansson-dev python3 python3-websockets python3-jsonschema"
 
 wanted=$RUN

@@ -29,6 +29,8 @@ struct http_settings {
     int64_t answer_timeout_ms;   /* 120000: the handler never answered → 504; again for sending */
     int connections_max;         /* 512 */
     int connections_per_address; /* 64 */
+    int streams_max;         /* 1000: endless answers at once; one more is 503 with Retry-After */
+    int64_t stream_stall_ms; /* 60000: an endless answer whose client takes nothing is cut */
     const struct http_key *keys; /* copied */
     size_t key_count;
 };
@@ -36,6 +38,23 @@ struct http_settings {
 /* `request` names the exchange for http_respond; numbers are never reused. Borrowed for the call.
  */
 typedef void (*http_handler)(void *ctx, uint64_t request, const struct request *what);
+
+/* ---- bodies that do not fit into memory ---- */
+
+/* Where the body of one request goes instead. `close` exactly once: `whole` when all of it was
+ * written. */
+struct http_sink {
+    bool (*write)(void *ctx, const char *data, size_t len); /* false: give up, see `refusal` */
+    void (*close)(void *ctx, bool whole);
+    void *ctx;
+    int64_t max;     /* bytes; more is answered 413 */
+    uint64_t number; /* becomes request.upload when the whole body is there */
+};
+/* Asked with the head of every request that has a body (request.body is empty). True: `sink` is
+ * filled in. False and `refusal->status` set: answered with it at once (copied). False and 0: the
+ * body goes into memory, up to max_body. */
+typedef bool (*http_upload_hook)(void *ctx, const struct request *head, struct http_sink *sink,
+                                 struct response *refusal);
 
 struct http *http_open(const struct http_settings *settings, struct timers *timers,
                        http_handler handle, void *ctx, struct reason *why);
@@ -47,6 +66,10 @@ int64_t http_timeout_ms(struct http *http); /* -1 = none */
 /* Copies the response. Does nothing when the client is gone (false). May be called inside handle.
  */
 bool http_respond(struct http *http, uint64_t request, const struct response *response);
+/* Optional, once, before the first request. */
+void http_on_upload(struct http *http, http_upload_hook hook, void *ctx);
+/* The waker of sources names this one. */
+void http_wake(void *http, uint64_t request);
 size_t http_pending(const struct http *http);
 /* From now on new requests get 503; those waiting go on. */
 void http_drain(struct http *http);

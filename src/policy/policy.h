@@ -41,6 +41,36 @@ struct policy_ports {
                   void *done_ctx);
     void (*decision)(void *ctx, const struct record_decision *row); /* copied by the callee */
     bool (*store_healthy)(void *ctx);
+    /* A body of server-sent events; false and why: an unknown type. last_id may be ABSENT. */
+    bool (*events)(void *ctx, const char *cp, const char *types, int64_t last_id,
+                   struct body_source *out, struct reason *why);
+    const struct policy_files *files; /* NULL: none (offline, tests) */
+    /* Figures of the other rooms, for /metrics: calls `add` for each. `labels` is `name="value"`
+     * pairs joined by commas, or "". Names and units: see lua/routes/metrics.lua. */
+    void (*figures)(void *ctx,
+                    void (*add)(void *add_ctx, const char *name, const char *labels, double value),
+                    void *add_ctx);
+};
+
+/* The files of src/files.h, which policy may not name; same contracts, ctx first. */
+struct policy_file {
+    char name[129];
+    int64_t size;
+    wall_t modified_ms;
+};
+struct policy_files {
+    bool (*next)(void *ctx, const char *after, struct policy_file *out);
+    bool (*keep)(void *ctx, uint64_t upload, const char *name, struct policy_file *out,
+                 struct reason *why);
+    void (*discard)(void *ctx, uint64_t upload);
+    bool (*remove)(void *ctx, const char *name, struct reason *why);
+    bool (*source)(void *ctx, const char *name, struct body_source *out, struct policy_file *info,
+                   struct reason *why);
+    bool (*link)(void *ctx, const char *name, bool upload, const char *cp, int64_t valid_ms,
+                 struct strbuf *url, struct reason *why);
+    /* False: none, used or expired. */
+    bool (*link_find)(void *ctx, const char *token, char name[129], bool *upload, char cp[256]);
+    void (*link_use)(void *ctx, const char *token);
 };
 
 /* The station may be NULL for offline checks. Nothing is loaded yet. */

@@ -1,17 +1,27 @@
-/* The HTTP control of a simulated charge point: what a person standing there would do.
+/* The HTTP control of simulated charge points: what a person standing there would do.
  *
- *     POST /plug/{n}[?id_tag=…]   POST /unplug/{n}   POST /local_start/{n}?id_tag=…
- *     POST /local_stop/{n}        GET /state         GET /health
+ *     POST /plug/{n}?id_tag=&auto_start=      POST /unplug/{n}
+ *     POST /local_start/{n}?id_tag=           POST /local_stop/{n}?reason=
+ *     POST /fault/{n}?error_code=             POST /clear_fault/{n}
+ *     POST /suspend_ev/{n}  /suspend_evse/{n}  /resume/{n}
+ *     POST /stall/{n}?power_w=                POST /soc/{n}?percent=
+ *     POST /network/down  /network/up         POST /power_cycle
+ *     POST /send/{Action}      any CALL of the charger, the payload as body
+ *     PUT  /configuration/{key}?value=        GET /configuration
+ *     PUT  /faults/{name}?probability=1       DELETE /faults/{name}     GET /faults
+ *     GET  /state  /log  /figures  /health
  *
- * 200 with {"ok":true} or the state; 404 unknown path or connector; 405; 409 not possible now; 422
- * a missing id_tag. No key: it listens on loopback. */
+ * One charger: as above. A fleet: each path also under /chargers/{identity}/…, the plain ones mean
+ * the first; GET /chargers lists them. 200 {"ok":true} or what was asked for; 404 {"error":"unknown
+ * connector"} or unknown path; 405; 409 not possible now; 422 a missing or bad parameter. No key:
+ * it listens on loopback. */
 #ifndef SIM_CONTROL_H
 #define SIM_CONTROL_H
 
 #include "base/request.h"
-#include "sim/charger.h"
+#include "sim/fleet.h"
 
-/* Fills status and body (JSON). */
-int control_handle(struct charger *charger, const struct request *request, struct strbuf *body);
+/* Fills body (JSON); returns the status. */
+int control_handle(struct fleet *fleet, const struct request *request, struct strbuf *body);
 
 #endif

@@ -1,77 +1,212 @@
-/* What the files of the simulated charger share. Private to sim/. */
+/* What the files of the simulated charger share: its struct, and who offers what to whom. Private
+ * to sim/. "line:" and "place:" name the half that owns a function; see charger.h. */
 #ifndef SIM_PARTS_H
 #define SIM_PARTS_H
 
 #include "base/json.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/timer.h"
+#include "ocpp/charging.h"
 #include "ocpp/frame.h"
-#include "ocpp/outbox.h"
+#include "ocpp/payload.h"
 #include "sim/charger.h"
 
-enum connector_state { /* in the order of a session; words in connector.c */
-                       CONNECTOR_AVAILABLE,
-                       CONNECTOR_PREPARING,
-                       CONNECTOR_CHARGING,
-                       CONNECTOR_FINISHING,
-                       CONNECTOR_UNAVAILABLE
-};
+/* ---- CALLs of ours (line: queue.c) ---- */
 
-struct sim_connector {
-    int id;
-    enum connector_state state;
-    bool plugged, starting; /* a StartTransaction is on its way */
-    bool operative;         /* ChangeAvailability */
-    char id_tag[64];
-    int64_t start_serial; /* of its transaction, an index into charger->ids; 0 none */
-    int64_t meter_mwh;    /* register, in mWh so that short steps add up */
-    double soc;           /* of the car, percent */
-    wall_t started_ms, metered_ms;
-};
-
-/* One CALL that waits for its turn or its answer. Kept over reconnects when `transactional`. */
+/* One CALL that waits for its turn or its answer. Transactional ones (Start, Stop, MeterValues of a
+ * session) are kept over reconnects and repeated by TransactionMessageAttempts and
+ * TransactionMessageRetryInterval until answered; others are lost with the connection. */
 struct sim_call {
     struct sim_call *next;
     char id[UUID_SIZE];
     const char *action;
-    char *payload;        /* an object; without its closing brace if start_serial is set */
-    bool transactional;   /* kept over reconnects until it is answered */
-    int connector;        /* StartTransaction: whose */
+    char *payload; /* an object; without its closing brace if start_serial is set */
+    bool transactional;
+    int attempts;
+    int connector;        /* whose, 0 = none */
     int64_t start_serial; /* "transactionId" of that start is added when it is sent; 0 none */
     void (*answered)(struct charger *charger, const struct sim_call *call,
                      const struct json *response); /* NULL response: refused or lost */
 };
+/* Queues a CALL behind the others; `payload` is taken over. Fill in the rest of what is returned
+ * before the loop turns. */
+struct sim_call *charger_call(struct charger *charger, const char *action, char *payload_owned);
+
+/* ---- a connector and its session (place) ---- */
+
+enum connector_status { /* words in connector.c */
+                        STATUS_AVAILABLE,
+                        STATUS_PREPARING,
+                        STATUS_CHARGING,
+                        STATUS_SUSPENDED_EV,
+                        STATUS_SUSPENDED_EVSE,
+                        STATUS_FINISHING,
+                        STATUS_RESERVED,
+                        STATUS_UNAVAILABLE,
+                        STATUS_FAULTED
+};
+
+struct vehicle { /* vehicle.c: a battery that says what it takes */
+    enum car_kind kind;
+    double capacity_wh, soc; /* percent */
+    double stalled_w;        /* negative: not stalled */
+};
+
+struct sim_connector {
+    int id;
+    struct vehicle car;
+    bool plugged, locked;
+    bool inoperative, inoperative_next; /* ChangeAvailability, at once and after the session */
+    enum suspension suspended;
+    char error_code[32];            /* "" = none */
+    enum connector_status reported; /* the last status that was sent */
+    char id_tag[64];                /* presented, or of the session */
+    char parent_id_tag[64];
+    enum session_phase { /* session.c */
+                         SESSION_NONE,
+                         SESSION_AUTHORIZING, /* the tag is being checked */
+                         SESSION_WAITING,     /* authorized, the cable is not there yet */
+                         SESSION_RUNNING, /* a transaction: StartTransaction is queued or sent */
+                         SESSION_ENDED    /* stopped, still plugged in */
+    } phase;
+    bool remote;            /* started by RemoteStartTransaction */
+    bool energy_withheld;   /* not authorized, but StopTransactionOnInvalidId is false */
+    int64_t start_serial;   /* index into charger->ids; 0 none */
+    int64_t remote_profile; /* id of a TxProfile that came with the remote start, or 0 */
+    wall_t started_ms, metered_ms, sampled_ms;
+    double meter_wh, start_wh, power_w, temperature_c;
+    struct timer timeout; /* ConnectionTimeOut */
+};
+
+/* ---- the whole ---- */
 
 struct charger {
     struct charger_settings settings;
-    struct arena arena;
+    struct arena arena; /* of the settings */
     struct loop *loop;
+    struct timers *timers;
     struct ws_client_context *context;
+    struct http_client *http;
+    uint64_t random; /* state of its generator: charger_random() */
+    charger_watch watch;
+    void *watch_ctx;
+    struct charger_figures figures;
+
+    /* line */
     struct ws_client *client; /* NULL while there is none */
-    bool online, accepted;
+    bool online, accepted, booting, network_down;
     int attempts;
     int64_t heartbeat_s;
-    int64_t *ids; /* by start serial: the transaction id, 0 while unknown */
-    size_t id_count, id_room;
-    struct timer reconnect, heartbeat, metering, patience, sender;
+    struct timer reconnect, heartbeat, patience, sender, retry, reboot;
     struct sim_call *first, *last; /* the first is outstanding while call_sent */
     bool call_sent;
+    int64_t *ids; /* by start serial: the transaction id, 0 while unknown */
+    size_t id_count, id_room;
+    struct config *config;      /* config.c */
+    struct auth *auth;          /* auth.c: local list and cache */
+    struct fault_state *faults; /* fault.c */
+    struct frame_log *log;      /* NULL unless settings.log_frames */
+
+    /* place */
     struct sim_connector *connectors;
+    bool inoperative;    /* connector 0 */
+    char error_code[32]; /* connector 0 */
+    struct timer metering, clock_aligned;
+    struct reservation_book *reservations; /* reserve.c */
+    struct profile_book *profiles;         /* profile.c */
+    struct job_book *jobs;                 /* job.c: firmware, diagnostics, logs */
+    struct certificate_book *certificates; /* security.c */
 };
 
-/* charger.c: queues a CALL behind the others; `payload` is taken over. Fill in the rest of what is
- * returned before the loop turns. */
-struct sim_call *charger_call(struct charger *charger, const char *action, char *payload_owned);
-void charger_send_next(struct charger *charger);
+double charger_random(struct charger *charger); /* line: 0 ≤ x < 1 */
+void charger_tell(struct charger *charger, const char *what, int connector,
+                  const char *detail); /* line: calls watch */
+
+/* ---- line, used by place ---- */
+
+/* Not before BootNotification was accepted; queued ones wait for it. */
+bool charger_may_send(const struct charger *charger);
 void charger_send_boot(struct charger *charger);
+void charger_send_heartbeat(struct charger *charger);
+/* Reset (line): stops sessions first if soft (place: sessions_stop_all), closes or drops the
+ * connection, stays away for settings.reboot_ms, comes back with a boot. */
+void charger_reset(struct charger *charger, bool soft);
+/* The moment as the charger's own clock tells it (clock faults), for payloads. Big enough: 48. */
+void charger_time_text(struct charger *charger, wall_t at, char out[48]);
+/* Configuration (config.c); keys as in the standard, values as text, never NULL for known keys. */
+const char *config_text(const struct charger *charger, const char *key);
+int64_t config_int(const struct charger *charger, const char *key); /* 0 if it is no number */
+bool config_bool(const struct charger *charger, const char *key);
+/* Local list, then cache, by LocalPreAuthorize, LocalAuthorizeOffline, LocalAuthListEnabled,
+ * AuthorizationCacheEnabled, AllowOfflineTxForUnknownId. NULL: ask the central system. */
+const char *auth_local_verdict(struct charger *charger, const char *id_tag);
+const char *auth_parent(struct charger *charger, const char *id_tag); /* NULL: unknown or none */
+void auth_remember(struct charger *charger, const char *id_tag, const struct json *id_tag_info);
+/* Is this fault to show now (draws from the generator)? Names as in fault.c, a compile-time list.
+ */
+bool fault_now(struct charger *charger, const char *name);
 
-/* connector.c */
-struct sim_connector *charger_connector(const struct charger *charger, int id);
-void connector_send_status(struct charger *charger, const struct sim_connector *connector);
-void connector_send_all_statuses(struct charger *charger);
-void connector_meter(struct charger *charger, struct sim_connector *connector);
-const char *connector_state_text(const struct sim_connector *connector);
+/* ---- place, used by line ---- */
 
-/* answers.c: the payload of the CALLRESULT, or the error. */
-enum ocpp_error answer_call(struct charger *charger, const struct frame *frame,
-                            struct strbuf *payload);
+void place_open(struct charger *charger); /* connectors, books, timers */
+void place_close(struct charger *charger);
+/* Boot accepted: the status of connector 0 and of every connector; job results after a reboot. */
+void place_accepted(struct charger *charger);
+/* A configuration key changed. */
+void place_configured(struct charger *charger, const char *key);
+void sessions_stop_all(struct charger *charger, const char *reason);
+/* After power loss or a hard reset: sessions that ran stop with `reason`, time after the reboot. */
+void sessions_after_reboot(struct charger *charger, const char *reason);
+struct sim_connector *charger_connector(const struct charger *charger, int id); /* NULL */
+void connector_send_status(struct charger *charger, int id); /* 0 = the charger itself */
+void connector_send_meter(struct charger *charger, int id);  /* TriggerMessage MeterValues */
+const char *connector_status_text(const struct charger *charger, int id);
+void job_send_status(struct charger *charger, const char *action);           /* TriggerMessage */
+void place_write_state(const struct charger *charger, struct json_out *out); /* its members */
+
+/* ---- answers (line: answers.c has the table; each half its own functions) ---- */
+
+/* Writes the payload of the CALLRESULT into `out`, or returns the error and writes nothing. The
+ * request passed the table's check. What follows from it goes out after the answer: start it with
+ * charger_call() or a timer. */
+typedef enum ocpp_error (*answer_fn)(struct charger *charger, const struct json *request,
+                                     struct json_out *out);
+/* line */
+enum ocpp_error answer_change_configuration(struct charger *, const struct json *,
+                                            struct json_out *);
+enum ocpp_error answer_get_configuration(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_clear_cache(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_get_local_list_version(struct charger *, const struct json *,
+                                              struct json_out *);
+enum ocpp_error answer_send_local_list(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_reset(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_trigger_message(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_data_transfer(struct charger *, const struct json *, struct json_out *);
+/* place */
+enum ocpp_error answer_change_availability(struct charger *, const struct json *,
+                                           struct json_out *);
+enum ocpp_error answer_remote_start(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_remote_stop(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_unlock_connector(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_reserve_now(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_cancel_reservation(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_set_charging_profile(struct charger *, const struct json *,
+                                            struct json_out *);
+enum ocpp_error answer_clear_charging_profile(struct charger *, const struct json *,
+                                              struct json_out *);
+enum ocpp_error answer_get_composite_schedule(struct charger *, const struct json *,
+                                              struct json_out *);
+enum ocpp_error answer_update_firmware(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_signed_update_firmware(struct charger *, const struct json *,
+                                              struct json_out *);
+enum ocpp_error answer_get_diagnostics(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_get_log(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_install_certificate(struct charger *, const struct json *,
+                                           struct json_out *);
+enum ocpp_error answer_delete_certificate(struct charger *, const struct json *, struct json_out *);
+enum ocpp_error answer_get_installed_certificate_ids(struct charger *, const struct json *,
+                                                     struct json_out *);
+enum ocpp_error answer_certificate_signed(struct charger *, const struct json *, struct json_out *);
 
 #endif

@@ -21,6 +21,7 @@ enum event_kind {
     EVENT_STATUS,    /* on.status(cp, connector, status, previous); changes only */
     EVENT_ONLINE,    /* on.online(cp) */
     EVENT_OFFLINE,   /* on.offline(cp) */
+    EVENT_REMOTE_START_EXPIRED, /* on.remote_start_expired(cp, pending): no StartTransaction came */
     EVENT_ACTION, /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
                      of ours, observes the others */
     EVENT_KINDS
@@ -32,6 +33,7 @@ enum event_kind {
  *           "currentA":x,"implausible":bool,"samples":[{"measurand","context","format","phase",
  *           "location","unit","value"}…]}: the newest meterValue of one MeterValues in a
  * transaction; what was not measured is not there; samples have their defaults filled in (V1).
+ *   REMOTE_START_EXPIRED {"connectorId":n,"idTag":…,"createdMs":n,"vars":{…}}.
  *   START, STOP, STATUS, ONLINE, OFFLINE, AUTHORIZE: NULL (look the objects up by their ids).
  *   ACTION  the payload: as repaired where we have a table, as received where not.
  * What a verdict carries: BOOT word, extra.interval (s). AUTHORIZE word, extra.parentIdTag,

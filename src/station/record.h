@@ -33,7 +33,16 @@ enum record_kind {
     RECORD_KV,
     RECORD_KV_DELETE,
     RECORD_ORPHAN, /* a transaction message that fits no transaction: kept whole (X7, X8) */
-    RECORD_EVENT   /* something an operator or script may want to know: gap, clock not set, … */
+    RECORD_EVENT,  /* something an operator or script may want to know: gap, clock not set, … */
+    RECORD_COMMAND,
+    RECORD_CONFIGURATION,
+    RECORD_RESERVATION,
+    RECORD_RESERVATION_END,
+    RECORD_CHARGING_PROFILE,
+    RECORD_CHARGING_PROFILE_CLEAR,
+    RECORD_LOCAL_LIST,
+    RECORD_AVAILABILITY,
+    RECORD_JOB
 };
 
 /* The station as it was registered and as it last described itself. Upsert by id (no case). */
@@ -223,6 +232,100 @@ struct record_event {
     int64_t ts_ms;
 };
 
+/* ---- what we asked of chargers, and what they accepted ---- */
+
+/* A CALL of ours. Upsert by id: written when it is asked, and again, whole, when it ends. */
+struct record_command {
+    const char *id; /* the message id of the CALL, a UUID */
+    const char *cp, *action;
+    const char *payload;  /* as sent, secrets blanked */
+    const char *asked_by; /* name of the API key, "policy FILE", or NULL */
+    const char *batch;    /* the batch of commands that it belongs to, or NULL */
+    const char *state;    /* "queued"; ended: "accepted" (a CALLRESULT came), "error", "timeout",
+                             "offline", "refused", "cancelled". What was queued when the server
+                             died reads "unknown" after the next start (C3) */
+    int64_t asked_ms;
+    int64_t sent_ms, ended_ms; /* ABSENT */
+    const char *response;      /* payload of the CALLRESULT, JSON, secrets blanked; or NULL */
+    const char *error_code, *error_description, *error_details, *why; /* or NULL */
+};
+
+/* One configuration key as the charger told it (C5). Upsert by (cp, key), keys without case. */
+struct record_configuration {
+    const char *cp, *key;
+    const char *value; /* NULL: it has none, or does not tell it */
+    int64_t readonly;  /* 0, 1 or ABSENT */
+    bool unknown;      /* the charger says that it does not know the key */
+    bool reboot;       /* a change that works only after a reboot (RebootRequired) */
+    int64_t known_ms;
+};
+
+/* A reservation that the charger accepted (C8). Upsert by (cp, id). */
+struct record_reservation {
+    const char *cp;
+    int64_t id, connector;
+    const char *id_tag, *parent_id_tag; /* the latter or NULL */
+    int64_t expiry_ms, accepted_ms;
+};
+/* Ends those of a charger that still stand: by id, or by connector with id ABSENT (N5; connector 0
+ * ends all of them). Expiry by clock needs no record: queries compare (C8). */
+struct record_reservation_end {
+    const char *cp;
+    int64_t id, connector;
+    const char *state;      /* "USED", "CANCELLED", "FAULTED" */
+    int64_t transaction_id; /* USED: by which; else ABSENT */
+    int64_t ended_ms;
+};
+
+/* A charging profile that the charger accepted (P2, P4): replaces those of the same charger with
+ * the same profile id, or with the same purpose, stack level and connector. */
+struct record_charging_profile {
+    const char *cp;
+    int64_t connector, id, stack_level;
+    const char *purpose;
+    int64_t transaction_id; /* TxProfile, or ABSENT */
+    const char *profile;    /* csChargingProfiles, JSON */
+    int64_t accepted_ms;
+};
+/* Forgets those for which all given members hold (P4); none given: all of the charger. */
+struct record_charging_profile_clear {
+    const char *cp;
+    int64_t id, connector, stack_level, transaction_id; /* ABSENT: any */
+    const char *purpose;                                /* NULL: any */
+};
+
+/* A local list that the charger accepted (C9). `entries`: JSON array of {idTag, idTagInfo?}; full
+ * replaces what was there, else an entry without idTagInfo removes that tag. */
+struct record_local_list {
+    const char *cp;
+    int64_t version; /* as told by the charger; 0 = empty, -1 = not supported */
+    bool full;
+    const char *entries; /* NULL: only the version was told */
+    int64_t known_ms;
+};
+
+/* Availability that the charger accepted (C4). Upsert by (cp, connector); 0 = all of it. */
+struct record_availability {
+    const char *cp;
+    int64_t connector;
+    const char *type;   /* "Operative", "Inoperative" */
+    const char *status; /* "Accepted", "Scheduled" */
+    int64_t known_ms;
+};
+
+/* A firmware update or an upload of diagnostics or logs that the charger took on (W1, W2). A
+ * RECORD_JOB_STATUS belongs to the newest job of its charger and kind, with the same request id if
+ * it has one; the store keeps the newest status in the job's row. */
+struct record_job {
+    const char *command;   /* id of the command */
+    const char *cp, *kind; /* "firmware", "diagnostics", "log" */
+    const char *action;
+    const char *location; /* credentials and tokens blanked (W4) */
+    const char *file;     /* file name that the charger told, or NULL */
+    int64_t request_id;   /* or ABSENT */
+    int64_t accepted_ms;
+};
+
 struct record {
     enum record_kind kind;
     struct record *next;
@@ -242,6 +345,15 @@ struct record {
         struct record_kv kv;         /* …_DELETE uses key only */
         struct record_orphan orphan;
         struct record_event event;
+        struct record_command command;
+        struct record_configuration configuration;
+        struct record_reservation reservation;
+        struct record_reservation_end reservation_end;
+        struct record_charging_profile charging_profile;
+        struct record_charging_profile_clear charging_profile_clear;
+        struct record_local_list local_list;
+        struct record_availability availability;
+        struct record_job job;
     };
 };
 

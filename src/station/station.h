@@ -11,6 +11,7 @@
 #ifndef STATION_STATION_H
 #define STATION_STATION_H
 
+#include "base/random.h"
 #include "base/timer.h"
 #include "ocpp/handshake.h"
 #include "ocpp/payload.h"
@@ -39,14 +40,16 @@ enum admission_mode { ADMIT_CLOSED, ADMIT_PENDING, ADMIT_OPEN }; /* `registratio
 
 struct station_settings {
     enum admission_mode registration;
-    int64_t heartbeat_interval_s;  /* 300; B1, B10 */
-    int64_t pending_interval_s;    /* 60 */
-    int64_t call_timeout_ms;       /* 30000; R3 */
-    int64_t queue_timeout_ms;      /* 60000: how long a CALL of ours may wait to be sent */
-    int64_t boot_grace_ms;         /* 10000; B9 */
-    int64_t clock_tolerance_ms;    /* 5000; N2 */
-    int64_t late_after_ms;         /* 300000: a start older than this on arrival is late (X5) */
-    bool strict;                   /* default of the per-station switch */
+    int64_t heartbeat_interval_s; /* 300; B1, B10 */
+    int64_t pending_interval_s;   /* 60 */
+    int64_t call_timeout_ms;      /* 30000; R3 */
+    int64_t queue_timeout_ms;     /* 60000: how long a CALL of ours may wait to be sent */
+    int64_t boot_grace_ms;        /* 10000; B9 */
+    int64_t clock_tolerance_ms;   /* 5000; N2 */
+    int64_t
+        remote_start_ms;   /* 300000: how long a remote start may wait for its transaction (X16) */
+    int64_t late_after_ms; /* 300000: a start older than this on arrival is late (X5) */
+    bool strict;           /* default of the per-station switch */
     const char *authorize_default; /* "Invalid": nobody had an opinion */
     const char *authorize_failed;  /* "Invalid": the policy failed (A7) */
     bool log_messages;             /* fill the message table */
@@ -151,19 +154,34 @@ enum call_outcome {
 
 struct call_result {
     enum call_outcome outcome;
+    const char *id; /* of the command: the message id of the CALL */
     const struct json *response;
     struct span response_raw;
     const char *error_code, *description;
     const struct json *details;
     const char *why; /* readable, for every outcome but ANSWERED */
+    bool queue_full; /* REFUSED because of that */
     int64_t ms;      /* from sending to the answer */
 };
 typedef void (*call_done)(void *ctx, const struct call_result *result);
 
-/* Sends `payload` (JSON text of an object) as given (DESIGN.md §6), in turn. `done` exactly once,
- * maybe before this returns. Returns the serial for station_cancel, 0 if done was called already.
- * The payload is the caller's to check: station_call_check() below. timeout_ms <= 0 = the default.
- */
+struct command { /* everything is copied */
+    const char *action;
+    const char *payload;  /* JSON text of an object, sent as given (DESIGN.md §6): the caller's to
+                             check with station_call_check() */
+    int64_t timeout_ms;   /* for the answer; <= 0 = the default */
+    const char *asked_by; /* for the record: API key, policy file; or NULL */
+    const char *batch;    /* or NULL */
+    const char *vars;     /* RemoteStartTransaction: JSON object that becomes part of tx.vars of the
+                             transaction that comes of it (vehicleId, mac, kv …); or NULL */
+};
+/* Sends a command in its turn. `done` exactly once, maybe before this returns; may be NULL. `id`
+ * (UUID_SIZE bytes, may be NULL) gets the command's id in any case. Recorded, with its result, by
+ * RECORD_COMMAND; what the charger accepted is recorded by effects.c. Returns the serial for
+ * station_cancel, 0 if it has ended already. */
+uint64_t station_command(struct station *st, const char *cp, const struct command *command,
+                         char *id, call_done done, void *ctx);
+/* The same with nothing but action, payload and timeout. */
 uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
                       int64_t timeout_ms, call_done done, void *ctx);
 void station_cancel(struct station *st, const char *id, uint64_t serial);
@@ -172,6 +190,26 @@ void station_cancel(struct station *st, const char *id, uint64_t serial);
  * action, OCPP_NOT_SUPPORTED for one of the other direction. */
 enum ocpp_error station_call_check(struct station *st, const char *id, const char *action,
                                    const struct json *payload, struct payload_report *report);
+
+/* ---- remote starts that wait for their StartTransaction (X16; pending.c) ---- */
+
+/* Made when a RemoteStartTransaction goes out, one per connector (a new one replaces it); gone when
+ * the charger refuses it, when its StartTransaction comes (same charger, connector or none asked,
+ * same tag: `vars` become part of tx.vars), by station_pending_drop(), or at expires_ms:
+ * EVENT_REMOTE_START_EXPIRED. Survives restarts (a kv row each). */
+struct pending_start {
+    char *cp;
+    int64_t connector; /* ABSENT: the charger chooses */
+    char *id_tag;
+    char *vars; /* JSON object or NULL */
+    char command[UUID_SIZE];
+    wall_t created_ms, expires_ms;
+};
+const struct pending_start *station_pending(struct station *st, const char *cp, int64_t connector);
+const struct pending_start *station_pending_next(struct station *st, size_t *at); /* oldest first */
+bool station_pending_drop(struct station *st, const char *cp, int64_t connector);
+/* Merges a JSON object into its vars (autocharge). False: there is none, or no object. */
+bool station_pending_note(struct station *st, const char *cp, int64_t connector, const char *json);
 
 /* ---- tags (REST; the default policy reads them beside its list) ---- */
 
@@ -187,6 +225,9 @@ const struct id_tag *station_tag_next(struct station *st, size_t *at);
 bool station_tag_put(struct station *st, const struct id_tag *tag, struct reason *why,
                      change_done done, void *ctx);
 bool station_tag_delete(struct station *st, const char *id_tag, change_done done, void *ctx);
+/* All of them or none: one batch. False: `*bad` is the index of the one that does not fit. */
+bool station_tags_import(struct station *st, const struct id_tag *tags, size_t count, size_t *bad,
+                         struct reason *why, change_done done, void *ctx);
 
 /* ---- the scripts' durable store ---- */
 

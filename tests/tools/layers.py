@@ -16,9 +16,9 @@ TABLE = {
     "station": ({"base", "ocpp"}, []),
     "store": ({"base", "station"}, ["sqlite3.h"]),
     "policy": ({"base", "ocpp", "station"}, ["lua.h", "lauxlib.h", "lualib.h", "luaconf.h"]),
-    "net": ({"base", "ocpp"}, ["libwebsockets.h", "uv.h"]),
+    "net": ({"base", "ocpp"}, ["libwebsockets.h", "uv.h", "curl/"]),
     "http": ({"base"}, ["microhttpd.h"]),
-    "sim": ({"base", "ocpp", "net", "http"}, []),
+    "sim": ({"base", "ocpp", "net", "http"}, ["lua.h", "lauxlib.h", "lualib.h"]),
     ".": (None, []),  # src/*.c: the wiring sees all rooms and no library
 }
 LIBC = re.compile(r"^(sys/|netinet/|arpa/|linux/|net/if|sanitizer/)|^(assert|endian|ctype|dirent|errno|fcntl|fenv|float|"
