@@ -25,6 +25,9 @@ import urllib.request
 
 import websockets
 
+import frames
+import openapi
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("CB_BUILD", os.path.join(ROOT, "build"))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
@@ -50,6 +53,7 @@ class Server:
     def start(self, wait=True):
         flags = ["--%s=%s" % (k.replace("__", "."), v) for k, v in self.options.items()]
         self.log = []
+        self.document = None
         self.changed = threading.Condition()
         self.process = subprocess.Popen([self.binary, *flags], stderr=subprocess.PIPE, text=True,
                                         errors="replace", cwd=self.directory)
@@ -103,6 +107,15 @@ class Server:
         words = "\n".join(l for l in self.log if l)
         if code != expect or "Sanitizer" in words or "runtime error:" in words:
             raise AssertionError("exit status %d, expected %d:\n%s" % (code, expect, self.tail(60)))
+        self.judge_frames()
+
+    def judge_frames(self):
+        """Everything that it ever sent was valid, with ids of its own, one CALL at a time."""
+        path = self.options["store__file"]
+        if os.path.exists(path):
+            _, faults = frames.judge_database(path)
+            if faults:
+                raise AssertionError("frames that must not be sent:\n%s" % "\n".join(faults[:5]))
 
     def close(self):
         try:
@@ -134,14 +147,29 @@ class Server:
             request.add_header("X-API-Key", key)
         if data is not None:
             request.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                status, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            status, text = error.code, error.read().decode()
+        status, kind, text = self._fetch(request)
+        fault = self.openapi().judge(method, path, status, kind, text)
+        if fault:
+            raise AssertionError("%s %s: %s: %s" % (method, path, fault, text[:300]))
         with contextlib.suppress(ValueError):
             return status, json.loads(text)
         return status, text
+
+    @staticmethod
+    def _fetch(request):
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+    def openapi(self):
+        """The server's own description of its answers; fetched once a process."""
+        if self.document is None:
+            request = urllib.request.Request("http://127.0.0.1:%d/api/v1/openapi.json" % self.rest_port)
+            request.add_header("X-API-Key", KEY)
+            self.document = openapi.Document(self._fetch(request)[2])
+        return self.document
 
     def rss_kib(self):
         with open("/proc/%d/status" % self.process.pid) as f:
