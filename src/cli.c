@@ -16,7 +16,7 @@ extern char **environ;
 
 enum { KEY_NAME_MAX = 64 };
 
-struct command {
+struct invocation {
     struct conf *conf;
     int argc; /* what is left after options and the word */
     char **argv;
@@ -27,9 +27,9 @@ struct command {
 
 /* ---- words ---- */
 
-static int word_help(struct command *command)
+static int word_help(struct invocation *given)
 {
-    (void)command;
+    (void)given;
     fputs(
         "chargebridge: a CSMS for OCPP 1.6-J chargers; rules in Lua, control by curl\n"
         "\n"
@@ -57,16 +57,16 @@ static int word_help(struct command *command)
     return EXIT_OK;
 }
 
-static int word_version(struct command *command)
+static int word_version(struct invocation *given)
 {
-    (void)command;
+    (void)given;
     printf("chargebridge %s\n", CB_VERSION);
     return EXIT_OK;
 }
 
-static int word_example(struct command *command)
+static int word_example(struct invocation *given)
 {
-    (void)command;
+    (void)given;
     struct strbuf text = {0};
     conf_print_example(&text);
     fputs(strbuf_text(&text), stdout);
@@ -74,10 +74,10 @@ static int word_example(struct command *command)
     return EXIT_OK;
 }
 
-static int word_api(struct command *command)
+static int word_api(struct invocation *given)
 {
     struct strbuf text = {0};
-    policy_api_print(&text, command->manual);
+    policy_api_print(&text, given->manual);
     fputs(strbuf_text(&text), stdout);
     strbuf_clear(&text);
     return EXIT_OK;
@@ -94,16 +94,16 @@ static void print_error(const char *dir, const struct policy_error *error)
         fprintf(stderr, "%s/%s: %s\n", dir, error->file, error->message);
 }
 
-static int word_check(struct command *command)
+static int word_check(struct invocation *given)
 {
     struct policy_report *report = xcalloc(1, sizeof(*report));
-    struct policy_settings settings = command->conf->policy;
-    if (command->argc > 1) {
+    struct policy_settings settings = given->conf->policy;
+    if (given->argc > 1) {
         xfree(report);
-        return cli_usage("check takes one folder at most, not \"%s\"", command->argv[1]);
+        return cli_usage("check takes one folder at most, not \"%s\"", given->argv[1]);
     }
-    if (command->argc == 1)
-        settings.dir = command->argv[0];
+    if (given->argc == 1)
+        settings.dir = given->argv[0];
     bool ok = policy_check_offline(&settings, report);
     for (size_t i = 0; i < report->kept; i++)
         print_error(settings.dir, &report->errors[i]);
@@ -119,12 +119,12 @@ static int word_check(struct command *command)
     return ok ? EXIT_OK : EXIT_REFUSED;
 }
 
-static int word_serve(struct command *command)
+static int word_serve(struct invocation *given)
 {
-    if (command->argc)
-        return cli_usage("what is \"%s\"?", command->argv[0]);
-    log_setup(command->conf->log_level, command->conf->log_format == CONF_LOG_JSON);
-    return command->serve(command->conf);
+    if (given->argc)
+        return cli_usage("what is \"%s\"?", given->argv[0]);
+    log_setup(given->conf->log_level, given->conf->log_format == CONF_LOG_JSON);
+    return given->serve(given->conf);
 }
 
 /* ---- keys ---- */
@@ -144,12 +144,12 @@ static bool is_key_name(const char *name)
     return ok;
 }
 
-static int keys_add(struct command *command, const char *name)
+static int keys_add(struct invocation *given, const char *name)
 {
     unsigned char bytes[24];
     char secret[2 * sizeof(bytes) + 1], hash[SECRET_HASH_SIZE];
     struct reason why;
-    const char *scope = command->scope ? command->scope : "read";
+    const char *scope = given->scope ? given->scope : "read";
     if (!text_is(scope, "read") && !text_is(scope, "operate") && !text_is(scope, "admin"))
         return cli_usage("--scope is read, operate or admin, not \"%s\"", scope);
     if (!is_key_name(name))
@@ -158,32 +158,31 @@ static int keys_add(struct command *command, const char *name)
     hex_encode(bytes, sizeof(bytes), secret);
     secret_hash(span_of(secret), hash);
     struct api_key key = {(char *)(uintptr_t)name, (char *)(uintptr_t)scope, hash, wall_now()};
-    if (!keys_file_add(command->conf->store.path, &key, &why))
+    if (!keys_file_add(given->conf->store.path, &key, &why))
         return refused(&why);
     printf("%s\n", secret);
     fprintf(stderr,
             "Key \"%s\" (%s) of \"%s\": shown only now; the server stores its hash. A running "
             "server learns it with SIGHUP.\n",
-            name, scope, command->conf->store.path);
+            name, scope, given->conf->store.path);
     return EXIT_OK;
 }
 
 /* Looking for keys in the wrong folder must not leave an empty database there. */
-static bool has_database(const struct command *command, struct reason *why)
+static bool has_database(const struct invocation *given, struct reason *why)
 {
-    const char *path = command->conf->store.path;
+    const char *path = given->conf->store.path;
     return access(path, F_OK) == 0 ||
            reason_set(why, "there is no database \"%s\"; name the server's with --db FILE", path);
 }
 
-static int keys_list(struct command *command)
+static int keys_list(struct invocation *given)
 {
     struct api_key *keys = NULL;
     size_t count = 0;
     struct reason why;
     char created[TIMETEXT_SIZE];
-    if (!has_database(command, &why) ||
-        !keys_file_read(command->conf->store.path, &keys, &count, &why))
+    if (!has_database(given, &why) || !keys_file_read(given->conf->store.path, &keys, &count, &why))
         return refused(&why);
     for (size_t i = 0; i < count; i++) {
         timetext_seconds(keys[i].created_ms, created);
@@ -195,25 +194,25 @@ static int keys_list(struct command *command)
     return EXIT_OK;
 }
 
-static int keys_revoke(struct command *command, const char *name)
+static int keys_revoke(struct invocation *given, const char *name)
 {
     struct reason why;
-    if (!has_database(command, &why) || !keys_file_revoke(command->conf->store.path, name, &why))
+    if (!has_database(given, &why) || !keys_file_revoke(given->conf->store.path, name, &why))
         return refused(&why);
     fprintf(stderr, "Key \"%s\" is revoked; a running server learns it with SIGHUP.\n", name);
     return EXIT_OK;
 }
 
-static int word_keys(struct command *command)
+static int word_keys(struct invocation *given)
 {
-    const char *what = command->argc ? command->argv[0] : "";
-    const char *name = command->argc == 2 ? command->argv[1] : NULL;
-    if (text_is(what, "list") && command->argc == 1)
-        return keys_list(command);
+    const char *what = given->argc ? given->argv[0] : "";
+    const char *name = given->argc == 2 ? given->argv[1] : NULL;
+    if (text_is(what, "list") && given->argc == 1)
+        return keys_list(given);
     if (text_is(what, "add") && name)
-        return keys_add(command, name);
+        return keys_add(given, name);
     if (text_is(what, "revoke") && name)
-        return keys_revoke(command, name);
+        return keys_revoke(given, name);
     return cli_usage("keys: expected `add NAME --scope S`, `list` or `revoke NAME`");
 }
 
@@ -229,7 +228,7 @@ static const struct word {
     const char *name;
     enum conf_need conf;
     bool takes_more; /* arguments; it checks them itself */
-    int (*run)(struct command *command);
+    int (*run)(struct invocation *given);
 } words[] = {
     {"check", CONF_JUDGED, true, word_check},
     {"keys", CONF_REQUIRED, true, word_keys},
@@ -272,19 +271,19 @@ static int run_word(const struct word *word, const struct options *o,
     struct conf_errors errors = {0};
     int named = word ? 1 : 0;
     bool ok = read_conf(&conf, o, &errors);
-    struct command command = {.conf = &conf,
-                              .argc = o->rest_count - named,
-                              .argv = (char **)(uintptr_t)o->rest + named,
-                              .scope = o->scope,
-                              .manual = o->manual,
-                              .serve = serve};
+    struct invocation given = {.conf = &conf,
+                               .argc = o->rest_count - named,
+                               .argv = (char **)(uintptr_t)o->rest + named,
+                               .scope = o->scope,
+                               .manual = o->manual,
+                               .serve = serve};
     enum conf_need need = word ? word->conf : CONF_REQUIRED;
     int status = EXIT_REFUSED;
     if (!ok && need != CONF_UNUSED)
         fprintf(stderr, "%schargebridge: the configuration was refused (%zu problem%s)\n",
                 strbuf_text(&errors.text), errors.count, errors.count == 1 ? "" : "s");
     if (ok || need != CONF_REQUIRED)
-        status = word ? word->run(&command) : word_serve(&command);
+        status = word ? word->run(&given) : word_serve(&given);
     if (!ok && need == CONF_JUDGED && status == EXIT_OK)
         status = EXIT_REFUSED;
     strbuf_clear(&errors.text);

@@ -314,6 +314,7 @@ struct ws_server *ws_server_open(struct loop *loop, const struct ws_server_setti
     server->hooks = *hooks;
     server->idle_ms = effective_idle(settings);
     server->shutting.fn = on_shutting;
+    server->last_number = (uint64_t)wall_now(); /* not used before a restart either */
     server->visitors = (struct visitors){.loop = loop,
                                          .timeout_ms = settings->handshake_timeout_ms,
                                          .ctx = server,

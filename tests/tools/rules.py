@@ -1,4 +1,4 @@
-"""Which rule of OCPP.md sections 1-7 is held by which test, and which by none.
+"""Which rule of OCPP.md sections 1-10 is held by which test, and which by none.
 
 A play holds the rules that its `# holds:` line names; a unit test, those that a comment
 `/* holds: X3 X9 */` names. Every rule below must be held by a play. `--list` prints the table.
@@ -11,11 +11,11 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RULES = [letter + str(n) for letter, last in
-         (("T", 15), ("R", 13), ("B", 11), ("A", 7), ("X", 16), ("V", 7), ("N", 6))
+         (("T", 15), ("R", 13), ("B", 11), ("A", 7), ("X", 16), ("V", 7), ("N", 6), ("C", 10), ("P", 5), ("W", 4))
          for n in range(1, last + 1)]
 # Not the server's to hold, each with its reason.
 ELSEWHERE = {}
-HOLDS = re.compile(r"holds:\s*((?:[TRBAXVN]\d+[ ,]*)+)")
+HOLDS = re.compile(r"holds:\s*((?:[TRBAXVNCPW]\d+[ ,]*)+)")
 
 
 def held():
@@ -24,7 +24,7 @@ def held():
         for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True)):
             with open(path) as f:
                 for found in HOLDS.findall(f.read()):
-                    for rule in re.findall(r"[TRBAXVN]\d+", found):
+                    for rule in re.findall(r"[TRBAXVNCPW]\d+", found):
                         by[rule][kind].append(os.path.relpath(path, os.path.join(ROOT, "tests")))
     return by
 

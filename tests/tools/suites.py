@@ -48,13 +48,19 @@ def table():
             suites.append(("unit.%s.%s" % (room, module), [os.path.relpath(program, ROOT)], False))
     plays = sorted(glob.glob(os.path.join(ROOT, "tests", "wire", "*.ocpp")))
     if plays:
-        runner = os.path.relpath(os.path.join(BUILD, "tests", "play"), ROOT)
+        runner = python("wire/run.py")
         clauses = sorted(glob.glob(os.path.join(ROOT, "tests", "reload", "*.ocpp")))
-        suites += [("wire", [runner, *(os.path.relpath(p, ROOT) for p in plays)], False),
-                   ("reload.clauses", [runner, *(os.path.relpath(p, ROOT) for p in clauses)], False)]
+        suites += [("wire", [*runner, *(os.path.relpath(p, ROOT) for p in plays)], False),
+                   ("reload.clauses", [*runner, *(os.path.relpath(p, ROOT) for p in clauses)], False)]
     suites += [("wire.rules", python("tools/rules.py"), False),
                ("policy.default", [os.path.relpath(os.path.join(BUILD, "chargebridge"), ROOT),
                                    "check", "policies"], False),
+               ("oca", python("oca/run.py"), False),
+               ("rest.features", python("rest/features.py"), False),
+               ("rest.walk", python("rest/walk.py"), False),
+               ("rest.fuzz", python("rest/fuzz.py"), False),
+               ("rest.metrics", python("rest/metrics.py"), False),
+               ("rest.readers", python("rest/readers.py"), True),
                ("replay.capture", python("replay/capture.py"), False),
                ("node.strict", python("node/third_party.py"), False),
                ("reload.first_start", python("reload/first_start.py"), False),

@@ -54,12 +54,36 @@ static void close_server(struct stage *stage)
     conf_clear(&stage->conf);
 }
 
+struct asking { /* a request on its way to its answer */
+    int fd;
+    struct strbuf in;
+    bool ended;
+};
+
+static void asking_free(struct asking *asking)
+{
+    close(asking->fd);
+    strbuf_clear(&asking->in);
+    xfree(asking);
+}
+
+static void asked_clear(struct stage *stage)
+{
+    const struct map_entry *entry;
+    size_t at = 0;
+    while ((entry = map_next(&stage->asked, &at)) != NULL)
+        asking_free(entry->value);
+    map_clear(&stage->asked);
+}
+
 void stage_free(struct stage *stage)
 {
     for (size_t i = 0; i < stage->actor_count; i++)
         actor_free(stage->actors[i]);
+    asked_clear(stage);
     close_server(stage);
-    nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (!getenv("PLAY_KEEP"))
+        nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     log_redirect(NULL, NULL);
     match_names_clear(&stage->names);
     strbuf_clear(&stage->config);
@@ -252,42 +276,42 @@ void stage_clock(struct stage *stage, int64_t ms)
 
 /* ---- HTTP ---- */
 
-struct exchange {
-    int fd;
-    struct strbuf in;
-    bool ended;
-};
-
-static bool exchange_ended(void *ctx)
+static bool asking_ended(void *ctx)
 {
-    struct exchange *exchange = ctx;
+    struct asking *asking = ctx;
     char buffer[16384];
     ssize_t n;
-    while ((n = recv(exchange->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
-        strbuf_add(&exchange->in, buffer, (size_t)n);
+    while ((n = recv(asking->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+        strbuf_add(&asking->in, buffer, (size_t)n);
     if (n == 0 || (n < 0 && errno != EAGAIN))
-        exchange->ended = true;
-    return exchange->ended;
+        asking->ended = true;
+    return asking->ended;
 }
 
-bool stage_http(struct stage *stage, const char *request, int *status, struct strbuf *body)
+struct asking *stage_ask(struct stage *stage, const char *request)
 {
-    struct exchange exchange = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct asking *asking = xcalloc(1, sizeof(*asking));
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)server_rest_port(stage->server))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bool ok =
-        connect(exchange.fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
-        send(exchange.fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) &&
-        stage_until(stage, exchange_ended, &exchange);
+    asking->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(asking->fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+        send(asking->fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request))
+        return asking;
+    asking_free(asking);
+    return NULL;
+}
+
+bool stage_answer(struct stage *stage, struct asking *asking, int *status, struct strbuf *body)
+{
+    bool ok = stage_until(stage, asking_ended, asking);
     *status = 0;
-    if (ok && exchange.in.len) {
-        sscanf(exchange.in.at, "HTTP/1.%*d %d", status);
-        const char *end = strstr(exchange.in.at, "\r\n\r\n");
+    if (ok && asking->in.len) {
+        sscanf(asking->in.at, "HTTP/1.%*d %d", status);
+        const char *end = strstr(asking->in.at, "\r\n\r\n");
         if (end)
             strbuf_adds(body, end + 4);
     }
-    close(exchange.fd);
-    strbuf_clear(&exchange.in);
+    asking_free(asking);
     return ok && *status;
 }

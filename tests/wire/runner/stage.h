@@ -1,6 +1,7 @@
 /* The stage of a play: a real server on a loop of its own, in this process, under a fake clock.
  *
- * Each play gets a folder of its own for database and policies, removed afterwards. The clock
+ * Each play gets a folder of its own for database and policies, removed afterwards (kept if
+ * PLAY_KEEP is set). The clock
  * starts at 2026-01-01T00:00:00Z and moves only by stage_clock(), in steps no longer than the next
  * timer, so that pings are sent and answered on the way. Nothing here sleeps: waiting means turning
  * the loop until something holds; a play that waits more than STAGE_PATIENCE_US of real time
@@ -25,6 +26,7 @@ struct stage {
     struct actor *actors[STAGE_ACTORS_MAX];
     size_t actor_count;
     struct map names;
+    struct map asked;  /* name → struct asking *: requests that wait for their answer */
     struct strbuf log; /* everything that was logged, a line each */
 };
 
@@ -43,7 +45,10 @@ bool stage_settle(struct stage *stage);
 /* Until everything is stored and nothing moves, though handlers may wait. */
 bool stage_quiet(struct stage *stage);
 void stage_clock(struct stage *stage, int64_t ms);
-/* A whole HTTP exchange; the answer's body is the caller's. */
-bool stage_http(struct stage *stage, const char *request, int *status, struct strbuf *body);
+/* An HTTP request that is sent now and answered whenever it is; NULL: no connection. */
+struct asking *stage_ask(struct stage *stage, const char *request);
+/* Waits for its answer and frees it; the body is the caller's. */
+bool stage_answer(struct stage *stage, struct asking *asking_owned, int *status,
+                  struct strbuf *body);
 
 #endif

@@ -404,31 +404,66 @@ static void add_request(struct script *script, struct strbuf *out, struct span m
     xfree(where);
 }
 
-/* `http GET /api/v1/active expect 200 {"sessions":[]}`; a body stands between path and expect. */
-static bool verb_http(struct script *script, struct span args)
+/* Sends what stands in `args` ("GET /path body") now; NULL: no connection. */
+static struct asking *ask(struct script *script, struct span args)
 {
     struct span method = word(&args), path = word(&args);
-    const char *expect = memmem(args.at, args.len, "expect ", 7);
-    if (!expect)
-        return reason_set(&script->why, "http: `expect STATUS` is missing");
-    char *body = filled(script, span_trim((struct span){args.at, (size_t)(expect - args.at)}));
-    args = (struct span){expect + 7, args.len - (size_t)(expect + 7 - args.at)};
+    char *body = filled(script, span_trim(args));
+    struct strbuf request = {0};
+    add_request(script, &request, method, path, body);
+    struct asking *asking = stage_ask(script->stage, strbuf_text(&request));
+    xfree(body);
+    strbuf_clear(&request);
+    if (!asking)
+        reason_set(&script->why, "no connection");
+    return asking;
+}
+
+/* `args`: the status, and perhaps a pattern. */
+static bool answered(struct script *script, struct asking *asking_owned, struct span args)
+{
     int64_t wanted = 0;
     span_int(word(&args), &wanted);
-    struct strbuf request = {0}, answer = {0};
+    struct strbuf answer = {0};
     int status;
-    add_request(script, &request, method, path, body);
-    bool ok = stage_http(script->stage, strbuf_text(&request), &status, &answer);
+    bool ok = stage_answer(script->stage, asking_owned, &status, &answer);
     if (!ok)
         reason_set(&script->why, "no answer");
     else if (status != wanted)
         ok = reason_set(&script->why, "got %d %s", status, strbuf_text(&answer));
     else if (args.len)
         ok = compare(script, args, strbuf_text(&answer));
-    xfree(body);
-    strbuf_clear(&request);
     strbuf_clear(&answer);
     return ok;
+}
+
+/* `http GET /api/v1/active expect 200 {"sessions":[]}`; a body stands between path and expect. */
+static bool verb_http(struct script *script, struct span args)
+{
+    const char *expect = memmem(args.at, args.len, "expect ", 7);
+    if (!expect)
+        return reason_set(&script->why, "http: `expect STATUS` is missing");
+    size_t before = (size_t)(expect - args.at);
+    struct asking *asking = ask(script, (struct span){args.at, before});
+    return asking && answered(script, asking, (struct span){expect + 7, args.len - before - 7});
+}
+
+/* `ask reset POST /path body`: goes out now; `answer reset 200 PATTERN` waits for what comes back.
+ */
+static bool verb_ask(struct script *script, struct span args)
+{
+    struct span name = word(&args);
+    struct asking *asking = ask(script, args);
+    if (asking)
+        map_put(&script->stage->asked, name, asking);
+    return asking != NULL;
+}
+
+static bool verb_answer(struct script *script, struct span args)
+{
+    struct asking *asking = map_remove(&script->stage->asked, word(&args));
+    return asking ? answered(script, asking, args)
+                  : reason_set(&script->why, "answer: nothing was asked under that name");
 }
 
 struct rows {
@@ -510,6 +545,7 @@ static const struct {
     {"config", true, verb_config},    {"policy", true, verb_policy},
     {"clock", false, verb_clock},     {"reload", false, verb_reload},
     {"http", false, verb_http},       {"store", false, verb_store},
+    {"ask", false, verb_ask},         {"answer", false, verb_answer},
     {"log", false, verb_log},         {"log-lacks", false, verb_log_lacks},
     {"restart", false, verb_restart}, {"settle", false, verb_settle},
 };
