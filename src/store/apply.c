@@ -18,6 +18,7 @@ static void charge_point_delete(struct applier *a, struct record *record, struct
 {
     (void)arena;
     sql_done(a->sql, sql_bind(a->sql, SQL_DELETE_CONNECTORS, "t", record->charge_point.id));
+    apply_control_forget(a, record->charge_point.id);
     sql_done(a->sql, sql_bind(a->sql, SQL_DELETE_CHARGE_POINT, "t", record->charge_point.id));
 }
 
@@ -78,6 +79,15 @@ static void (*const by_kind[])(struct applier *, struct record *, struct arena *
     [RECORD_KV_DELETE] = kv_delete,
     [RECORD_ORPHAN] = apply_orphan,
     [RECORD_EVENT] = apply_event,
+    [RECORD_COMMAND] = apply_command,
+    [RECORD_CONFIGURATION] = apply_configuration,
+    [RECORD_RESERVATION] = apply_reservation,
+    [RECORD_RESERVATION_END] = apply_reservation_end,
+    [RECORD_CHARGING_PROFILE] = apply_profile,
+    [RECORD_CHARGING_PROFILE_CLEAR] = apply_profile_clear,
+    [RECORD_LOCAL_LIST] = apply_local_list,
+    [RECORD_AVAILABILITY] = apply_availability,
+    [RECORD_JOB] = apply_job,
 };
 
 void apply_batch(struct applier *a, struct batch *batch)
@@ -92,6 +102,7 @@ void applier_forget(struct applier *a)
     list_index_forget(&a->lists);
     map_clear(&a->kinds);
     map_clear(&a->places);
+    a->tx_profiles = TX_PROFILES_NOT_ASKED;
 }
 
 void applier_clear(struct applier *a)

@@ -50,8 +50,9 @@ void apply_job_status(struct applier *a, struct record *record, struct arena *ar
 {
     (void)arena;
     const struct record_job_status *r = &record->job_status;
-    sql_done(a->sql, sql_bind(a->sql, SQL_ADD_JOB_STATUS, "tttoi", r->cp, r->kind, r->status,
-                              r->request_id, r->ts_ms));
+    int64_t job = apply_status_of_job(a, r);
+    sql_done(a->sql, sql_bind(a->sql, SQL_ADD_JOB_STATUS, "tttoio", r->cp, r->kind, r->status,
+                              r->request_id, r->ts_ms, job));
     added(a, LIST_JOB_STATUS, r->ts_ms, r->cp);
 }
 

@@ -108,6 +108,8 @@ void apply_stop(struct applier *a, struct record *record, struct arena *arena)
         r->out_outcome = STOP_REPLACED_ESTIMATE;
     else
         r->out_outcome = stop_repeated(a, r);
+    if (r->out_outcome == STOP_DONE)
+        apply_profiles_end(a, r);
 }
 
 void apply_transaction_vars(struct applier *a, struct record *record, struct arena *arena)

@@ -87,6 +87,55 @@ static const char *const migrations[] = {
     "CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_ms INTEGER);"
     "CREATE TABLE api_key (name TEXT PRIMARY KEY, scope TEXT NOT NULL, hash TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL);",
+
+    /* 2: what we asked of chargers, and what they accepted (C3, C5, C8, C9, P4, W1). `n` orders
+     * rows of one moment; none of these tables is on the path of a charger's own messages. */
+    "CREATE TABLE command (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE COLLATE NOCASE,"
+    " cp TEXT NOT NULL COLLATE NOCASE, action TEXT NOT NULL, payload TEXT, asked_by TEXT,"
+    " batch TEXT, state TEXT NOT NULL, asked_ms INTEGER NOT NULL, sent_ms INTEGER,"
+    " ended_ms INTEGER, response TEXT, error_code TEXT, error_description TEXT,"
+    " error_details TEXT, why TEXT);"
+    "CREATE INDEX command_by_time ON command (asked_ms, n);"
+    "CREATE INDEX command_by_cp ON command (cp, asked_ms, n);"
+    "CREATE INDEX command_by_batch ON command (batch, asked_ms, n) WHERE batch IS NOT NULL;"
+    "CREATE INDEX command_under_way ON command (n) WHERE ended_ms IS NULL AND state <> 'unknown';"
+
+    "CREATE TABLE configuration (cp TEXT NOT NULL COLLATE NOCASE,"
+    " key TEXT NOT NULL COLLATE NOCASE, value TEXT, readonly INTEGER, is_unknown INTEGER NOT NULL,"
+    " reboot INTEGER NOT NULL, known_ms INTEGER NOT NULL, PRIMARY KEY (cp, key)) WITHOUT ROWID;"
+
+    "CREATE TABLE reservation (n INTEGER PRIMARY KEY, cp TEXT NOT NULL COLLATE NOCASE,"
+    " id INTEGER NOT NULL, connector INTEGER NOT NULL, id_tag TEXT NOT NULL COLLATE NOCASE,"
+    " parent_id_tag TEXT COLLATE NOCASE, state TEXT NOT NULL, expiry_ms INTEGER NOT NULL,"
+    " accepted_ms INTEGER NOT NULL, ended_ms INTEGER, tx INTEGER, UNIQUE (cp, id));"
+    "CREATE INDEX reservation_by_time ON reservation (accepted_ms, n);"
+    "CREATE INDEX reservation_by_cp ON reservation (cp, accepted_ms, n);"
+    "CREATE INDEX reservation_standing ON reservation (accepted_ms, n) WHERE state = 'ACCEPTED';"
+
+    "CREATE TABLE charging_profile (n INTEGER PRIMARY KEY, cp TEXT NOT NULL COLLATE NOCASE,"
+    " connector INTEGER NOT NULL, id INTEGER NOT NULL, stack_level INTEGER NOT NULL,"
+    " purpose TEXT NOT NULL, tx INTEGER, profile TEXT NOT NULL, accepted_ms INTEGER NOT NULL,"
+    " UNIQUE (cp, id));"
+    "CREATE INDEX charging_profile_by_time ON charging_profile (accepted_ms, n);"
+    "CREATE INDEX charging_profile_by_cp ON charging_profile (cp, accepted_ms, n);"
+    "CREATE INDEX charging_profile_of_tx ON charging_profile (cp) WHERE purpose = 'TxProfile';"
+
+    "CREATE TABLE local_list (cp TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL,"
+    " known_ms INTEGER NOT NULL);"
+    "CREATE TABLE local_list_entry (cp TEXT NOT NULL COLLATE NOCASE,"
+    " id_tag TEXT NOT NULL COLLATE NOCASE, info TEXT, PRIMARY KEY (cp, id_tag)) WITHOUT ROWID;"
+
+    "CREATE TABLE availability (n INTEGER PRIMARY KEY, cp TEXT NOT NULL COLLATE NOCASE,"
+    " connector INTEGER NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,"
+    " known_ms INTEGER NOT NULL, UNIQUE (cp, connector));"
+    "CREATE INDEX availability_by_time ON availability (known_ms, n);"
+
+    /* Statuses tell the id of their job, so it never comes again (AUTOINCREMENT). */
+    "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT COLLATE NOCASE,"
+    " cp TEXT NOT NULL COLLATE NOCASE, kind TEXT NOT NULL, action TEXT, location TEXT, file TEXT,"
+    " request_id INTEGER, accepted_ms INTEGER NOT NULL, status TEXT, status_ms INTEGER);"
+    "CREATE INDEX job_by_cp ON job (cp, kind, id);"
+    "ALTER TABLE job_status ADD COLUMN job INTEGER;",
 };
 
 const struct schema schema_newest = {migrations, ARRAY_LEN(migrations)};

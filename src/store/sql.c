@@ -48,10 +48,10 @@ void sql_reset_error(struct sql *sql)
     sql->failed = false;
 }
 
-static void note_failure(struct sql *sql, const char *message)
+void sql_fail(struct sql *sql, const char *why)
 {
     if (!sql->failed)
-        snprintf(sql->error, sizeof(sql->error), "%s", message);
+        snprintf(sql->error, sizeof(sql->error), "%s", why);
     sql->failed = true;
 }
 
@@ -92,7 +92,7 @@ static bool prepare(struct sql *sql, const char *text, unsigned flags, sqlite3_s
 {
     if (sqlite3_prepare_v3(sql->db, text, -1, flags, statement, NULL) == SQLITE_OK)
         return true;
-    note_failure(sql, sqlite3_errmsg(sql->db));
+    sql_fail(sql, sqlite3_errmsg(sql->db));
     return false;
 }
 
@@ -124,7 +124,7 @@ sqlite3_stmt *sql_prepare(struct sql *sql, const char *text, const char *types, 
 static bool end_step(struct sql *sql, sqlite3_stmt *statement, const char *failure)
 {
     if (failure)
-        note_failure(sql, failure);
+        sql_fail(sql, failure);
     sqlite3_reset(statement);
     return false;
 }

@@ -51,6 +51,28 @@ enum sql_id {
     SQL_DELETE_ID_TAG,
     SQL_PUT_KV,
     SQL_DELETE_KV,
+    SQL_PUT_COMMAND,
+    SQL_LOSE_COMMANDS,
+    SQL_PUT_CONFIGURATION,
+    SQL_FORGET_CONFIGURATION,
+    SQL_PUT_RESERVATION,
+    SQL_END_RESERVATION,
+    SQL_END_RESERVATIONS,
+    SQL_REPLACE_PROFILES,
+    SQL_ADD_PROFILE,
+    SQL_CLEAR_PROFILES,
+    SQL_FORGET_PROFILES,
+    SQL_ANY_TX_PROFILE,
+    SQL_END_TX_PROFILES,
+    SQL_PUT_LOCAL_LIST,
+    SQL_FORGET_LOCAL_LIST,
+    SQL_EMPTY_LOCAL_LIST,
+    SQL_PUT_LOCAL_LIST_ENTRY,
+    SQL_DELETE_LOCAL_LIST_ENTRY,
+    SQL_PUT_AVAILABILITY,
+    SQL_FORGET_AVAILABILITY,
+    SQL_ADD_JOB,
+    SQL_PUT_STATUS_OF_JOB,
     SQL_COUNT
 };
 
@@ -70,6 +92,8 @@ bool sql_open(struct sql *sql, const char *path, bool to_write, struct reason *w
 void sql_close(struct sql *sql);
 
 bool sql_ok(const struct sql *sql);
+/* The unit of work fails for a reason of ours. */
+void sql_fail(struct sql *sql, const char *why);
 void sql_reset_error(struct sql *sql);
 /* Several statements separated by semicolons, without parameters. */
 bool sql_script(struct sql *sql, const char *text, struct reason *why);

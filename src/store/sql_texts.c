@@ -89,8 +89,8 @@ const char *const sql_texts[SQL_COUNT] = {
         " line, generation, inputs) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_ADD_SECURITY_EVENT] = "INSERT INTO security_event (cp, type, tech_info, ts_ms,"
                                " received_ms) VALUES (?,?,?,?,?)",
-    [SQL_ADD_JOB_STATUS] = "INSERT INTO job_status (cp, kind, status, request_id, ts_ms)"
-                           " VALUES (?,?,?,?,?)",
+    [SQL_ADD_JOB_STATUS] = "INSERT INTO job_status (cp, kind, status, request_id, ts_ms, job)"
+                           " VALUES (?,?,?,?,?,?)",
     [SQL_ADD_ORPHAN] = "INSERT INTO orphan (cp, action, payload, why, ts_ms) VALUES (?,?,?,?,?)",
     [SQL_ADD_EVENT] = "INSERT INTO event (cp, kind, detail, ts_ms) VALUES (?,?,?,?)",
     [SQL_ADD_BLOCK] = "INSERT INTO list_block (list, block, first_ms) VALUES (?,?,?)"
@@ -110,4 +110,74 @@ const char *const sql_texts[SQL_COUNT] = {
                    " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
                    " expires_ms = excluded.expires_ms",
     [SQL_DELETE_KV] = "DELETE FROM kv WHERE key = ?",
+
+    /* ---- commands ---- */
+    [SQL_PUT_COMMAND] =
+        "INSERT INTO command (id, cp, action, payload, asked_by, batch, state, asked_ms, sent_ms,"
+        " ended_ms, response, error_code, error_description, error_details, why)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (id) DO UPDATE SET cp = excluded.cp, action = excluded.action,"
+        " payload = excluded.payload, asked_by = excluded.asked_by, batch = excluded.batch,"
+        " state = excluded.state, asked_ms = excluded.asked_ms, sent_ms = excluded.sent_ms,"
+        " ended_ms = excluded.ended_ms, response = excluded.response,"
+        " error_code = excluded.error_code, error_description = excluded.error_description,"
+        " error_details = excluded.error_details, why = excluded.why",
+    /* C3: nobody waits for them any more. */
+    [SQL_LOSE_COMMANDS] = "UPDATE command SET state = 'unknown' WHERE ended_ms IS NULL AND"
+                          " state <> 'unknown'",
+
+    /* ---- what chargers accepted ---- */
+    [SQL_PUT_CONFIGURATION] =
+        "INSERT INTO configuration (cp, key, value, readonly, is_unknown, reboot, known_ms)"
+        " VALUES (?,?,?,?,?,?,?)"
+        " ON CONFLICT (cp, key) DO UPDATE SET key = excluded.key, value = excluded.value,"
+        " readonly = excluded.readonly, is_unknown = excluded.is_unknown,"
+        " reboot = excluded.reboot, known_ms = excluded.known_ms",
+    [SQL_FORGET_CONFIGURATION] = "DELETE FROM configuration WHERE cp = ?",
+    [SQL_PUT_RESERVATION] =
+        "INSERT INTO reservation (cp, id, connector, id_tag, parent_id_tag, state, expiry_ms,"
+        " accepted_ms) VALUES (?,?,?,?,?,'ACCEPTED',?,?)"
+        " ON CONFLICT (cp, id) DO UPDATE SET connector = excluded.connector,"
+        " id_tag = excluded.id_tag, parent_id_tag = excluded.parent_id_tag,"
+        " state = excluded.state, expiry_ms = excluded.expiry_ms,"
+        " accepted_ms = excluded.accepted_ms, ended_ms = NULL, tx = NULL",
+    /* By id the charger's word counts, even past the expiry by our clock. */
+    [SQL_END_RESERVATION] = "UPDATE reservation SET state = ?1, ended_ms = ?2, tx = ?3"
+                            " WHERE cp = ?4 AND id = ?5 AND state = 'ACCEPTED'",
+    [SQL_END_RESERVATIONS] =
+        "UPDATE reservation SET state = ?1, ended_ms = ?2, tx = ?3 WHERE cp = ?4 AND"
+        " (?5 = 0 OR connector = ?5) AND state = 'ACCEPTED' AND expiry_ms > ?2",
+    [SQL_REPLACE_PROFILES] = "DELETE FROM charging_profile WHERE cp = ?1 AND (id = ?2 OR"
+                             " (purpose = ?3 AND stack_level = ?4 AND connector = ?5))",
+    [SQL_ADD_PROFILE] = "INSERT INTO charging_profile (cp, id, purpose, stack_level, connector, tx,"
+                        " profile, accepted_ms) VALUES (?,?,?,?,?,?,?,?)",
+    [SQL_CLEAR_PROFILES] =
+        "DELETE FROM charging_profile WHERE cp = ?1 AND (?2 IS NULL OR id = ?2) AND"
+        " (?3 IS NULL OR purpose = ?3) AND (?4 IS NULL OR stack_level = ?4) AND"
+        " (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR tx = ?6)",
+    [SQL_FORGET_PROFILES] = "DELETE FROM charging_profile WHERE cp = ?",
+    [SQL_ANY_TX_PROFILE] = "SELECT 1 FROM charging_profile WHERE purpose = 'TxProfile' LIMIT 1",
+    /* One without a transaction belongs to that which ran, or was about to, on its connector. */
+    [SQL_END_TX_PROFILES] =
+        "DELETE FROM charging_profile WHERE cp = ?1 AND purpose = 'TxProfile' AND"
+        " (tx = ?2 OR (tx IS NULL AND connector = ?3 AND accepted_ms <= ?4))",
+    [SQL_PUT_LOCAL_LIST] =
+        "INSERT INTO local_list (cp, version, known_ms) VALUES (?,?,?)"
+        " ON CONFLICT (cp) DO UPDATE SET version = excluded.version, known_ms = excluded.known_ms",
+    [SQL_FORGET_LOCAL_LIST] = "DELETE FROM local_list WHERE cp = ?",
+    [SQL_EMPTY_LOCAL_LIST] = "DELETE FROM local_list_entry WHERE cp = ?",
+    [SQL_PUT_LOCAL_LIST_ENTRY] =
+        "INSERT INTO local_list_entry (cp, id_tag, info) VALUES (?,?,?)"
+        " ON CONFLICT (cp, id_tag) DO UPDATE SET id_tag = excluded.id_tag, info = excluded.info",
+    [SQL_DELETE_LOCAL_LIST_ENTRY] = "DELETE FROM local_list_entry WHERE cp = ? AND id_tag = ?",
+    [SQL_PUT_AVAILABILITY] =
+        "INSERT INTO availability (cp, connector, type, status, known_ms) VALUES (?,?,?,?,?)"
+        " ON CONFLICT (cp, connector) DO UPDATE SET type = excluded.type,"
+        " status = excluded.status, known_ms = excluded.known_ms",
+    [SQL_FORGET_AVAILABILITY] = "DELETE FROM availability WHERE cp = ?",
+    [SQL_ADD_JOB] = "INSERT INTO job (command, cp, kind, action, location, file, request_id,"
+                    " accepted_ms) VALUES (?,?,?,?,?,?,?,?)",
+    [SQL_PUT_STATUS_OF_JOB] =
+        "UPDATE job SET status = ?1, status_ms = ?2 WHERE id = (SELECT max(id) FROM job WHERE"
+        " cp = ?3 AND kind = ?4 AND (?5 IS NULL OR request_id = ?5)) RETURNING id",
 };

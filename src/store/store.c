@@ -43,6 +43,13 @@ int store_lock(const char *path, struct reason *why)
 
 /* ---- opening and closing ---- */
 
+/* C3: what was under way when the last server ended is not known to have happened, or not. */
+static bool lose_commands(struct sql *sql, const char *path, struct reason *why)
+{
+    sql_run(sql, SQL_LOSE_COMMANDS);
+    return sql_ok(sql) || reason_set(why, "store: cannot write \"%s\": %s", path, sql->error);
+}
+
 static bool open_all(struct store *store, struct reason *why)
 {
     if (text_is(store->path, ":memory:") || store->path[0] == '\0')
@@ -51,7 +58,8 @@ static bool open_all(struct store *store, struct reason *why)
     store->lock_fd = store_lock(store->path, why);
     return store->lock_fd >= 0 &&
            schema_open(&store->writer.sql, store->path, &schema_newest, true, why) &&
-           writer_start(store, why) && reader_start(store, why);
+           lose_commands(&store->writer.sql, store->path, why) && writer_start(store, why) &&
+           reader_start(store, why);
 }
 
 struct store *store_open(const struct store_settings *settings, struct reason *why)
