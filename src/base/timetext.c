@@ -5,8 +5,6 @@
  * time zone file or C library state is ever asked. */
 #include "base/timetext.h"
 
-#include <stdio.h>
-
 #define MS_DAY INT64_C(86400000)
 #define OLDEST INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
 #define NEWEST INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
@@ -34,6 +32,15 @@ static void date_from_days(int64_t days, int *year, int *month, int *day)
     *year = (int)(y + era * 400 + (*month <= 2));
 }
 
+/* `count` digits of `value`, and the character behind them; returns where it goes on. */
+static char *put_digits(char *at, int value, int count, char behind)
+{
+    for (int i = count; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    at[count] = behind;
+    return at + count + 1;
+}
+
 static void write_time(wall_t t, char *out, bool millis)
 {
     t = t < OLDEST ? OLDEST : t > NEWEST ? NEWEST : t;
@@ -41,12 +48,15 @@ static void write_time(wall_t t, char *out, bool millis)
     int ms = (int)(t - days * MS_DAY);
     int year, month, day;
     date_from_days(days, &year, &month, &day);
-    int n = snprintf(out, TIMETEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
-                     ms / 3600000, ms / 60000 % 60, ms / 1000 % 60);
+    out = put_digits(out, year, 4, '-');
+    out = put_digits(out, month, 2, '-');
+    out = put_digits(out, day, 2, 'T');
+    out = put_digits(out, ms / 3600000, 2, ':');
+    out = put_digits(out, ms / 60000 % 60, 2, ':');
+    out = put_digits(out, ms / 1000 % 60, 2, millis ? '.' : 'Z');
     if (millis)
-        snprintf(out + n, (size_t)(TIMETEXT_SIZE - n), ".%03dZ", ms % 1000);
-    else
-        snprintf(out + n, (size_t)(TIMETEXT_SIZE - n), "Z");
+        out = put_digits(out, ms % 1000, 3, 'Z');
+    *out = '\0';
 }
 
 void timetext_seconds(wall_t t, char *out)
