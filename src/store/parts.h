@@ -44,6 +44,7 @@ struct writer {
 struct query {
     struct query *next;
     char *name, *params; /* params: JSON text */
+    wall_t now;          /* when it was asked */
     query_done done;
     void *ctx;
     struct strbuf rows; /* the answer */

@@ -4,13 +4,25 @@
  * A member is `name:type=column`: i integer, b boolean, t text, j JSON as stored, m the samples of
  * a meter value. Besides its own parameters every query takes `limit` (1 to 1000, 100 if not given)
  * and `cursor`, and one of a list `from` (included) and `to` (not), milliseconds of our receipt.
- * Rows of a list have the alias r. */
+ * Rows of a list have the alias r. Rows come newest first, or oldest first, or in order of a
+ * text. */
 #include "store/queries.h"
 
 #include "base/mem.h"
 
 static const struct parameter_word states[] = {
     {"open", "state = 0"}, {"stopped", "state = 1"}, {"all", "state IN (0, 1)"}, {NULL, NULL}};
+
+/* C8: the clock ends a reservation, no record does. */
+#define EXPIRED "state = 'ACCEPTED' AND expiry_ms <= {now}"
+
+static const struct parameter_word reservation_states[] = {
+    {"ACCEPTED", "state = 'ACCEPTED' AND expiry_ms > {now}"},
+    {"EXPIRED", EXPIRED},
+    {"USED", "state = 'USED'"},
+    {"CANCELLED", "state = 'CANCELLED'"},
+    {"FAULTED", "state = 'FAULTED'"},
+    {NULL, NULL}};
 
 static const struct parameter_word directions[] = {
     {"in", "r.outgoing = 0"}, {"out", "r.outgoing = 1"}, {NULL, NULL}};
@@ -23,6 +35,8 @@ static const struct parameter_word directions[] = {
     {.name = param, .type = PARAMETER_INTEGER, .condition = condition_}
 #define NEEDED(param, condition_)                                                                  \
     {.name = param, .type = PARAMETER_INTEGER, .condition = condition_, .required = true}
+#define NEEDED_TEXT(param, column)                                                                 \
+    {.name = param, .type = PARAMETER_TEXT, .condition = column " = ?", .required = true}
 #define WITHIN(param, column)                                                                      \
     {.name = param, .type = PARAMETER_WITHIN, .condition = column " LIKE ? ESCAPE '\\'"}
 #define WORD(param, words_, absent_)                                                               \
@@ -37,6 +51,22 @@ static const struct parameter_word directions[] = {
     "stopMs:i=stop_ms reason:t=reason verdict:t=verdict flags:i=flags stopIdTag:t=stop_id_tag "    \
     "generation:i=generation vars:j=vars stopped:b=state"
 
+#define METER_MEMBERS                                                                              \
+    "tsMs:i=v.ts_ms receivedMs:i=v.received_ms energyWh:i=v.energy_wh powerW:i=v.power_w "         \
+    "soc:i=v.soc implausible:b=v.implausible samples:m=v.vals"
+
+/* The last that is known of a column at the end of a step. */
+#define LAST(column)                                                                               \
+    "(SELECT v." column " FROM meter_value v WHERE v.owner = s.owner AND v.ts_ms >= s.first_ms"    \
+    " AND v.ts_ms <= s.ts_ms AND v." column " IS NOT NULL ORDER BY v.ts_ms DESC, v.seq DESC"       \
+    " LIMIT 1) AS " column
+
+#define COMMAND_MEMBERS                                                                            \
+    "id:t=id cpid:t=cp action:t=action payload:j=payload askedBy:t=asked_by batch:t=batch "        \
+    "state:t=state askedMs:i=asked_ms sentMs:i=sent_ms endedMs:i=ended_ms response:j=response "    \
+    "errorCode:t=error_code errorDescription:t=error_description errorDetails:j=error_details "    \
+    "why:t=why"
+
 const struct query_row query_rows[] = {
     {.name = "history",
      .from = "charge_transaction",
@@ -44,20 +74,40 @@ const struct query_row query_rows[] = {
      .members = TRANSACTION_MEMBERS,
      .parameters = {TEXT("cpid", "cp"), NUMBER("connectorId", "evse = ?"), TEXT("idTag", "id_tag"),
                     NUMBER("from", "order_ms >= ?"), NUMBER("to", "order_ms < ?"),
-                    WORD("state", states, "state = 1")}},
+                    WORD("state", states, "state = 1"), NUMBER("flags", "flags & ? <> 0"),
+                    NUMBER("transactionId", "id = ?")}},
     {.name = "transaction",
      .from = "charge_transaction",
      .place = {"id"},
      .members = TRANSACTION_MEMBERS,
      .parameters = {NEEDED("id", "id = ?")}},
     {.name = "meter",
-     .from = "meter_value",
-     .place = {"ts_ms", "seq"},
+     .from = "meter_value v",
+     .place = {"v.ts_ms", "v.seq"},
      .oldest_first = true,
-     .members = "tsMs:i=ts_ms receivedMs:i=received_ms energyWh:i=energy_wh powerW:i=power_w "
-                "soc:i=soc implausible:b=implausible samples:m=vals",
+     .members = METER_MEMBERS,
+     .parameters = {NEEDED("transactionId", "v.owner = ? AND v.owner > 0"),
+                    NUMBER("from", "v.ts_ms >= ?"), NUMBER("to", "v.ts_ms < ?")}},
+    /* Values without a transaction have a place of their own as owner; 1.6 knows one connector of
+     * an EVSE, and none of the controller. */
+    {.name = "meter_places",
+     .from = "meter_place p CROSS JOIN meter_value v ON v.owner = -p.id",
+     .place = {"v.ts_ms", "v.seq"},
+     .oldest_first = true,
+     .members = METER_MEMBERS,
+     .parameters = {NEEDED_TEXT("cpid", "p.cp"),
+                    NEEDED("connectorId",
+                           "p.evse = ? AND p.connector = CASE WHEN ? > 0 THEN 1 ELSE 0 END"),
+                    NUMBER("from", "v.ts_ms >= ?"), NUMBER("to", "v.ts_ms < ?")}},
+    {.name = "meter_series",
+     .from = "(SELECT s.ts_ms, " LAST("energy_wh") ", " LAST("power_w") ", " LAST(
+         "soc") " FROM (SELECT owner, min(ts_ms) AS first_ms, max(ts_ms) AS ts_ms FROM meter_value"
+                "{where} GROUP BY owner, ts_ms / {step}) s)",
+     .place = {"ts_ms"},
+     .oldest_first = true,
+     .members = "tsMs:i=ts_ms energyWh:i=energy_wh powerW:i=power_w soc:i=soc",
      .parameters = {NEEDED("transactionId", "owner = ? AND owner > 0"),
-                    NUMBER("from", "ts_ms >= ?"), NUMBER("to", "ts_ms < ?")}},
+                    {.name = "step_ms", .type = PARAMETER_STEP}}},
     {.name = "messages",
      .in_list = true,
      .list = LIST_MESSAGE,
@@ -86,12 +136,12 @@ const struct query_row query_rows[] = {
      .members = "id:i=r.id cpid:t=r.cp type:t=r.type techInfo:t=r.tech_info tsMs:i=r.ts_ms "
                 "receivedMs:i=r.received_ms",
      .parameters = {CPID, TEXT("type", "r.type")}},
-    {.name = "jobs",
+    {.name = "job_statuses",
      .in_list = true,
      .list = LIST_JOB_STATUS,
      .members = "id:i=r.id cpid:t=r.cp kind:t=r.kind status:t=r.status requestId:i=r.request_id "
-                "tsMs:i=r.ts_ms",
-     .parameters = {CPID, TEXT("kind", "r.kind")}},
+                "tsMs:i=r.ts_ms job:i=r.job",
+     .parameters = {CPID, TEXT("kind", "r.kind"), NUMBER("job", "r.job = ?")}},
     {.name = "orphans",
      .in_list = true,
      .list = LIST_ORPHAN,
@@ -103,6 +153,74 @@ const struct query_row query_rows[] = {
      .list = LIST_EVENT,
      .members = "id:i=r.id cpid:t=r.cp kind:t=r.kind detail:j=r.detail tsMs:i=r.ts_ms",
      .parameters = {CPID, TEXT("kind", "r.kind")}},
+    {.name = "commands",
+     .from = "command",
+     .place = {"asked_ms", "n"},
+     .members = COMMAND_MEMBERS,
+     .parameters = {TEXT("cpid", "cp"), TEXT("action", "action"), TEXT("state", "state"),
+                    TEXT("batch", "batch"), NUMBER("from", "asked_ms >= ?"),
+                    NUMBER("to", "asked_ms < ?")}},
+    {.name = "command",
+     .from = "command",
+     .place = {"n"},
+     .members = COMMAND_MEMBERS,
+     .parameters = {NEEDED_TEXT("id", "id")}},
+    {.name = "configuration",
+     .from = "configuration",
+     .place = {"key"},
+     .by_text = true,
+     .oldest_first = true,
+     .members = "key:t=key value:t=value readonly:b=readonly unknown:b=is_unknown reboot:b=reboot "
+                "knownMs:i=known_ms",
+     .parameters = {NEEDED_TEXT("cpid", "cp"), TEXT("key", "key")}},
+    {.name = "reservations",
+     .from = "(SELECT *, CASE WHEN " EXPIRED " THEN 'EXPIRED' ELSE state END AS shown"
+             " FROM reservation)",
+     .place = {"accepted_ms", "n"},
+     .members = "id:i=id cpid:t=cp connectorId:i=connector idTag:t=id_tag "
+                "parentIdTag:t=parent_id_tag state:t=shown expiryMs:i=expiry_ms "
+                "acceptedMs:i=accepted_ms endedMs:i=ended_ms transactionId:i=tx",
+     .parameters = {TEXT("cpid", "cp"), NUMBER("connectorId", "connector = ?"),
+                    WORD("state", reservation_states, NULL)}},
+    {.name = "profiles",
+     .from = "charging_profile",
+     .place = {"accepted_ms", "n"},
+     .members = "cpid:t=cp connectorId:i=connector chargingProfileId:i=id stackLevel:i=stack_level "
+                "purpose:t=purpose transactionId:i=tx profile:j=profile acceptedMs:i=accepted_ms",
+     .parameters = {TEXT("cpid", "cp"), NUMBER("connectorId", "connector = ?"),
+                    TEXT("purpose", "purpose")}},
+    {.name = "local_list",
+     .from = "(SELECT *, (SELECT count(*) FROM local_list_entry e WHERE e.cp = l.cp) AS size"
+             " FROM local_list l)",
+     .place = {"known_ms"},
+     .members = "cpid:t=cp version:i=version knownMs:i=known_ms size:i=size",
+     .parameters = {NEEDED_TEXT("cpid", "cp")}},
+    {.name = "local_list_tags",
+     .from = "local_list_entry",
+     .place = {"id_tag"},
+     .by_text = true,
+     .oldest_first = true,
+     .members = "idTag:t=id_tag idTagInfo:j=info",
+     .parameters = {NEEDED_TEXT("cpid", "cp")}},
+    {.name = "availability",
+     .from = "availability",
+     .place = {"known_ms", "n"},
+     .members = "cpid:t=cp connectorId:i=connector type:t=type status:t=status knownMs:i=known_ms",
+     .parameters = {TEXT("cpid", "cp")}},
+    {.name = "jobs",
+     .from = "job",
+     .place = {"id"},
+     .members = "id:i=id command:t=command cpid:t=cp kind:t=kind action:t=action "
+                "location:t=location file:t=file requestId:i=request_id acceptedMs:i=accepted_ms "
+                "status:t=status statusMs:i=status_ms",
+     .parameters = {TEXT("cpid", "cp"), TEXT("kind", "kind")}},
+    {.name = "tags_all",
+     .from = "id_tag",
+     .place = {"id_tag"},
+     .by_text = true,
+     .oldest_first = true,
+     .members = "idTag:t=id_tag status:t=status expiryMs:i=expiry_ms parentIdTag:t=parent_id_tag "
+                "note:t=note maxActive:i=max_active"},
 };
 
 const size_t query_row_count = ARRAY_LEN(query_rows);

@@ -10,7 +10,8 @@ enum parameter_type {
     PARAMETER_TEXT = 1,
     PARAMETER_INTEGER,
     PARAMETER_WITHIN, /* a text that is looked for inside another */
-    PARAMETER_WORD    /* one of `words` */
+    PARAMETER_WORD,   /* one of `words` */
+    PARAMETER_STEP    /* milliseconds, 1 if not given: what {step} in `from` stands for */
 };
 
 struct parameter_word {
@@ -20,23 +21,24 @@ struct parameter_word {
 struct parameter {
     const char *name;
     enum parameter_type type;
-    const char *condition;              /* SQL; each ? is the value */
+    const char *condition;              /* SQL; each ? is the value, {now} the clock */
     const struct parameter_word *words; /* ends with a NULL word */
     const char *absent;                 /* the condition when it is not given, or NULL */
     bool required;
     bool is_key; /* a key of the list (list.h) */
 };
 
-enum { QUERY_PARAMETERS = 8, QUERY_PLACES = 2, QUERY_LIMIT_MAX = 1000, QUERY_BOUND_MAX = 16 };
+enum { QUERY_PARAMETERS = 10, QUERY_PLACES = 2, QUERY_LIMIT_MAX = 1000, QUERY_BOUND_MAX = 16 };
 
 struct query_row {
     const char *name;
     bool in_list; /* `list` holds; else `from` and `place` */
     enum list_id list;
-    const char *from;
+    const char *from; /* SQL with {now} and {step}; the conditions go to {where}, or behind it */
     const char *place[QUERY_PLACES]; /* integer columns that order the rows; the last may be NULL */
-    bool oldest_first;
-    const char *members;                           /* `name:type=column …`; see queries.c */
+    bool by_text;                    /* the one place is a text */
+    bool oldest_first;               /* or in order of the text */
+    const char *members;             /* `name:type=column …`; see queries.c */
     struct parameter parameters[QUERY_PARAMETERS]; /* ends with a NULL name */
 };
 
@@ -53,21 +55,29 @@ struct member {
 bool query_next_member(struct span *rest, struct member *member);
 int query_places(const struct query_row *row);
 
-/* A statement ready to be prepared. A zeroed one with `row` set is ready to be built. */
+/* A row's place in the order. */
+struct query_place {
+    int64_t number[QUERY_PLACES];
+    struct strbuf text; /* of a row `by_text` */
+};
+
+/* A statement ready to be prepared. A zeroed one with `row` and `now` set is ready to be built. */
 struct query_build {
     const struct query_row *row;
+    wall_t now;
     struct arena arena;                        /* owns the bound values */
     struct strbuf sql;                         /* selects the places of the row, then its members */
     const struct json *bound[QUERY_BOUND_MAX]; /* value of ?1, ?2 … */
     size_t bound_count;
     int64_t limit; /* rows of a page; one more is selected */
     struct reason *why;
-    struct strbuf keys, where; /* while building */
+    struct strbuf keys, where;      /* while building */
+    size_t now_number, step_number; /* of their values among the bound; 0 = not used */
 };
 /* False: `why` names the parameter and what is wrong with it. `params` is an object. */
 bool query_build(struct query_build *build, const struct json *params);
 void query_build_clear(struct query_build *build);
 /* The cursor that goes on behind that place; the caller's. */
-char *query_cursor(const struct query_row *row, const int64_t place[QUERY_PLACES]);
+char *query_cursor(const struct query_row *row, const struct query_place *place);
 
 #endif

@@ -142,22 +142,31 @@ static void put_row(struct reader *reader, struct json_out *out, sqlite3_stmt *r
     json_close(out, '}');
 }
 
+static void note_place(const struct query_row *query, sqlite3_stmt *row, struct query_place *place)
+{
+    strbuf_reset(&place->text);
+    if (query->by_text)
+        strbuf_add(&place->text, sql_text(row, 0), (size_t)sqlite3_column_bytes(row, 0));
+    for (int i = 0; !query->by_text && i < query_places(query); i++)
+        place->number[i] = sql_int(row, i);
+}
+
 static void put_rows(struct reader *reader, const struct query_build *b, sqlite3_stmt *row,
                      struct query *query)
 {
     struct json_out out = {.to = &query->rows};
-    int64_t place[QUERY_PLACES] = {0};
+    struct query_place place = {0};
     json_open(&out, '[');
     for (int64_t count = 0; sql_row(&reader->sql, row); count++) {
         if (count == b->limit || query->rows.len > ROWS_BYTES_MAX) {
-            query->cursor = query_cursor(b->row, place);
+            query->cursor = query_cursor(b->row, &place);
             break;
         }
-        for (int i = 0; i < query_places(b->row); i++)
-            place[i] = sql_int(row, i);
+        note_place(b->row, row, &place);
         put_row(reader, &out, row, b->row);
     }
     json_close(&out, ']');
+    strbuf_clear(&place.text);
 }
 
 static void bind_values(const struct query_build *b, sqlite3_stmt *row)
@@ -192,7 +201,8 @@ static bool run(struct reader *reader, const struct query_build *b, struct query
 
 void query_run(struct reader *reader, struct query *query)
 {
-    struct query_build b = {.row = query_row_find(query->name), .why = &query->why};
+    struct query_build b = {
+        .row = query_row_find(query->name), .now = query->now, .why = &query->why};
     if (!b.row) {
         reason_set(&query->why, "no query \"%.40s\"", query->name);
         return;

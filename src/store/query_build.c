@@ -18,20 +18,56 @@ static size_t bind_later(struct query_build *b, const struct json *value)
     return b->bound_count;
 }
 
-/* The SQL with each ? as the number of the value. */
-static void add_sql(struct strbuf *to, const char *sql, size_t number)
+/* ---- our SQL with its marks ---- */
+
+static void add_now(struct query_build *b, struct strbuf *to)
 {
-    for (const char *mark; (mark = strchr(sql, '?')) != NULL; sql = mark + 1) {
-        strbuf_add(to, sql, (size_t)(mark - sql));
-        strbuf_addf(to, "?%zu", number);
+    if (b->now_number == 0)
+        b->now_number = bind_later(b, json_new_int(&b->arena, b->now));
+    strbuf_addf(to, "?%zu", b->now_number);
+}
+
+static void add_step(struct query_build *b, struct strbuf *to)
+{
+    strbuf_addf(to, "?%zu", b->step_number);
+}
+
+static void add_where(struct query_build *b, struct strbuf *to)
+{
+    strbuf_adds(to, strbuf_text(&b->where));
+}
+
+static const struct mark {
+    const char *text;
+    void (*add)(struct query_build *b, struct strbuf *to);
+} marks[] = {{"{now}", add_now}, {"{step}", add_step}, {"{where}", add_where}};
+
+/* Each ? becomes the number of the value. */
+static void add_sql(struct query_build *b, struct strbuf *to, const char *sql, size_t number)
+{
+    while (*sql) {
+        size_t plain = strcspn(sql, "?{");
+        strbuf_add(to, sql, plain);
+        sql += plain;
+        if (*sql == '?') {
+            strbuf_addf(to, "?%zu", number);
+            sql++;
+        }
+        for (size_t i = 0; *sql == '{' && i < ARRAY_LEN(marks); i++) {
+            if (strncmp(sql, marks[i].text, strlen(marks[i].text)) != 0)
+                continue;
+            marks[i].add(b, to);
+            sql += strlen(marks[i].text);
+        }
+        if (NEVER(*sql == '{'))
+            sql++;
     }
-    strbuf_adds(to, sql);
 }
 
 static void add_condition(struct query_build *b, const char *condition, size_t number)
 {
     strbuf_adds(&b->where, b->where.len ? " AND " : " WHERE ");
-    add_sql(&b->where, condition, number);
+    add_sql(b, &b->where, condition, number);
 }
 
 /* ---- parameters ---- */
@@ -91,6 +127,15 @@ static struct json *like_pattern(struct query_build *b, const char *text)
     return node;
 }
 
+static bool set_step(struct query_build *b, const struct parameter *p, const struct json *value)
+{
+    int64_t step = 1;
+    if (value && (!json_int(value, &step) || step < 1))
+        return reason_set(b->why, "%s: expected milliseconds, at least 1", p->name);
+    b->step_number = bind_later(b, json_new_int(&b->arena, step));
+    return true;
+}
+
 static bool add_value(struct query_build *b, const struct parameter *p, const struct json *value)
 {
     int64_t integer;
@@ -106,7 +151,7 @@ static bool add_value(struct query_build *b, const struct parameter *p, const st
     add_condition(b, p->condition, number);
     /* Only the blocks that name it are read; one such key is enough to be fast. */
     if (p->is_key && b->keys.len == 0)
-        add_sql(&b->keys,
+        add_sql(b, &b->keys,
                 " CROSS JOIN list_key x ON x.list = k.list AND x.block = k.block AND x.key = ?",
                 number);
     return true;
@@ -116,7 +161,10 @@ static bool add_parameters(struct query_build *b, const struct json *params)
 {
     for (const struct parameter *p = b->row->parameters; p->name; p++) {
         const struct json *value = given(params, p->name);
-        if (value && !add_value(b, p, value))
+        bool is_step = p->type == PARAMETER_STEP;
+        if (is_step && !set_step(b, p, value))
+            return false;
+        if (value && !is_step && !add_value(b, p, value))
             return false;
         if (!value && p->required)
             return reason_set(b->why, "%s is missing", p->name);
@@ -160,24 +208,61 @@ static bool read_limit(struct query_build *b, const struct json *params)
 
 /* ---- the cursor ---- */
 
-/* `42`, or `1767225600000_42`. */
-static bool read_cursor(const struct query_row *row, const char *text, int64_t place[QUERY_PLACES])
+/* `x` and the bytes in hexadecimal: any text, and nothing that a URL would have to escape. */
+static char *text_cursor(const struct strbuf *place)
+{
+    struct strbuf cursor = {0};
+    strbuf_addc(&cursor, 'x');
+    for (size_t i = 0; i < place->len; i++)
+        strbuf_addf(&cursor, "%02x", (unsigned char)place->at[i]);
+    return strbuf_take(&cursor, NULL);
+}
+
+/* -1: none. */
+static int digit_of(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static bool read_text_cursor(struct span cursor, struct strbuf *place)
+{
+    if (cursor.len % 2 != 1 || cursor.at[0] != 'x')
+        return false;
+    for (size_t i = 1; i < cursor.len; i += 2) {
+        int high = digit_of(cursor.at[i]), low = digit_of(cursor.at[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        strbuf_addc(place, (char)(high << 4 | low));
+    }
+    return true;
+}
+
+/* `42`, or `1767225600000_42`, or `x435031`. */
+static bool read_cursor(const struct query_row *row, const char *text, struct query_place *place)
 {
     struct span rest = span_of(text), part;
+    if (!text)
+        return false;
+    if (row->by_text)
+        return read_text_cursor(rest, &place->text);
     for (int i = 0; i < query_places(row); i++)
-        if (!text || !span_cut(&rest, '_', &part) || !span_int(part, &place[i]))
+        if (!span_cut(&rest, '_', &part) || !span_int(part, &place->number[i]))
             return false;
     return rest.at == NULL;
 }
 
-char *query_cursor(const struct query_row *row, const int64_t place[QUERY_PLACES])
+char *query_cursor(const struct query_row *row, const struct query_place *place)
 {
+    if (row->by_text)
+        return text_cursor(&place->text);
     if (query_places(row) == 1)
-        return xprintf("%" PRId64, place[0]);
-    return xprintf("%" PRId64 "_%" PRId64, place[0], place[1]);
+        return xprintf("%" PRId64, place->number[0]);
+    return xprintf("%" PRId64 "_%" PRId64, place->number[0], place->number[1]);
 }
 
-static void add_place(struct query_build *b, const int64_t place[QUERY_PLACES], size_t first)
+static void add_place(struct query_build *b, const struct query_place *place, size_t first)
 {
     const struct query_row *row = b->row;
     const char *sign = row->oldest_first ? ">" : "<";
@@ -185,28 +270,34 @@ static void add_place(struct query_build *b, const int64_t place[QUERY_PLACES], 
         add_condition(b, arena_printf(&b->arena, "%s %s ?", row->place[0], sign), first);
         return;
     }
-    size_t second = bind_later(b, json_new_int(&b->arena, place[1]));
+    size_t second = bind_later(b, json_new_int(&b->arena, place->number[1]));
     strbuf_adds(&b->where, b->where.len ? " AND " : " WHERE ");
     strbuf_addf(&b->where, "(%s, %s) %s (?%zu, ?%zu)", row->place[0], row->place[1], sign, first,
                 second);
 }
 
-static bool add_cursor(struct query_build *b, const struct json *params)
+static void go_on_behind(struct query_build *b, const struct query_place *place)
 {
     const struct query_row *row = b->row;
-    int64_t place[QUERY_PLACES] = {0};
-    const struct json *cursor = given(params, "cursor");
-    if (!cursor)
-        return true;
-    if (!read_cursor(row, json_text(cursor), place))
-        return reason_set(b->why, "cursor: not one that this list gave");
-    size_t first = bind_later(b, json_new_int(&b->arena, place[0]));
+    struct span text = {strbuf_text(&place->text), place->text.len};
+    size_t first = bind_later(b, row->by_text ? json_new_string(&b->arena, text)
+                                              : json_new_int(&b->arena, place->number[0]));
     if (row->in_list)
         add_condition(b, arena_printf(&b->arena, "r.id < ? AND k.block <= ? / %d", LIST_BLOCK),
                       first);
     else
         add_place(b, place, first);
-    return true;
+}
+
+static bool add_cursor(struct query_build *b, const struct json *params)
+{
+    struct query_place place = {0};
+    const struct json *cursor = given(params, "cursor");
+    bool ok = !cursor || read_cursor(b->row, json_text(cursor), &place);
+    if (cursor && ok)
+        go_on_behind(b, &place);
+    strbuf_clear(&place.text);
+    return ok || reason_set(b->why, "cursor: not one that this list gave");
 }
 
 /* ---- the whole ---- */
@@ -240,8 +331,11 @@ static void add_table(struct query_build *b)
 {
     const struct query_row *row = b->row;
     const char *order = row->oldest_first ? "" : " DESC";
-    strbuf_addf(&b->sql, " FROM %s%s ORDER BY %s%s", row->from, strbuf_text(&b->where),
-                row->place[0], order);
+    strbuf_adds(&b->sql, " FROM ");
+    add_sql(b, &b->sql, row->from, 0);
+    if (!strstr(row->from, "{where}"))
+        add_where(b, &b->sql);
+    strbuf_addf(&b->sql, " ORDER BY %s%s", row->place[0], order);
     if (row->place[1])
         strbuf_addf(&b->sql, ", %s%s", row->place[1], order);
 }

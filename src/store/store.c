@@ -122,6 +122,7 @@ void store_query(struct store *store, const char *name, const struct json *param
     struct query *query = xcalloc(1, sizeof(*query));
     query->name = xstrdup(name);
     query->params = strbuf_take(&text, NULL);
+    query->now = wall_now(); /* by the loop's clock */
     query->done = done;
     query->ctx = ctx;
     reader_submit(store, query);

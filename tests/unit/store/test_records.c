@@ -81,7 +81,7 @@ static void test_job_status(void **state)
     struct rig *rig = *state;
     struct record record = {.kind = RECORD_JOB_STATUS,
                             .job_status = {"CP1", "firmware", "Installed", 5, 9}};
-    assert_string_equal(round_trip(rig, record, "jobs"),
+    assert_string_equal(round_trip(rig, record, "job_statuses"),
                         "[{\"id\":1,\"cpid\":\"CP1\",\"kind\":\"firmware\","
                         "\"status\":\"Installed\",\"requestId\":5,\"tsMs\":9}]");
 }
