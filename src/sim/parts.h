@@ -24,8 +24,10 @@ struct sim_call {
     char *payload; /* an object; without its closing brace if start_serial is set */
     bool transactional;
     int attempts;
-    int connector;        /* whose, 0 = none */
-    int64_t start_serial; /* "transactionId" of that start is added when it is sent; 0 none */
+    int connector; /* whose, 0 = none */
+    /* "transactionId" of that start is added when it is sent; 0 none. A StartTransaction carries
+     * its own serial for its answer, is a whole object, and nothing is added. */
+    int64_t start_serial;
     void (*answered)(struct charger *charger, const struct sim_call *call,
                      const struct json *response); /* NULL response: refused or lost */
 };
@@ -53,6 +55,11 @@ struct vehicle { /* vehicle.c: a battery that says what it takes */
     double stalled_w;        /* negative: not stalled */
 };
 
+struct sampled_data {    /* meter.c: what StopTransaction tells in transactionData */
+    struct strbuf items; /* meterValue objects, commas between them */
+    bool full;           /* no more fit */
+};
+
 struct sim_connector {
     int id;
     struct vehicle car;
@@ -71,12 +78,19 @@ struct sim_connector {
                          SESSION_ENDED    /* stopped, still plugged in */
     } phase;
     bool remote;            /* started by RemoteStartTransaction */
-    bool energy_withheld;   /* not authorized, but StopTransactionOnInvalidId is false */
+    bool refused;           /* by the answer to StartTransaction, at refused_wh */
+    bool energy_withheld;   /* so, but StopTransactionOnInvalidId is false */
     int64_t start_serial;   /* index into charger->ids; 0 none */
     int64_t remote_profile; /* id of a TxProfile that came with the remote start, or 0 */
+    int64_t reservation;    /* id of the one that this session uses, or 0 */
+    char stop_tag[64];      /* presented to end the session, being checked; "" none */
+    char reported_error[32];
     wall_t started_ms, metered_ms, sampled_ms;
-    double meter_wh, start_wh, power_w, temperature_c;
-    struct timer timeout; /* ConnectionTimeOut */
+    double meter_wh, start_wh, refused_wh, power_w, temperature_c;
+    double limit_w; /* of the profiles; negative: none */
+    struct sampled_data stop_data;
+    struct charger *charger; /* whose */
+    struct timer timeout;    /* ConnectionTimeOut */
 };
 
 /* ---- the whole ---- */
@@ -110,8 +124,12 @@ struct charger {
 
     /* place */
     struct sim_connector *connectors;
-    bool inoperative;    /* connector 0 */
-    char error_code[32]; /* connector 0 */
+    bool inoperative, inoperative_next; /* connector 0 */
+    char error_code[32];                /* connector 0 */
+    enum connector_status reported;     /* of connector 0 */
+    char reported_error[32];
+    bool dark;     /* no power: nothing is metered, sessions stand still */
+    bool rebooted; /* a security event says so once the boot is accepted */
     struct timer metering, clock_aligned;
     struct reservation_book *reservations; /* reserve.c */
     struct profile_book *profiles;         /* profile.c */
@@ -144,6 +162,11 @@ const char *auth_local_verdict(struct charger *charger, const char *id_tag);
 const char *auth_parent(struct charger *charger, const char *id_tag); /* NULL: unknown or none */
 void auth_remember(struct charger *charger, const char *id_tag, const struct json *id_tag_info);
 /* Is this fault to show now (draws from the generator)? Names as in fault.c, a compile-time list.
+ * The place asks for: meter_kwh (energy in kWh), meter_empty (value ""), meter_zero (momentary 0),
+ * meter_watts_as_kw, meter_session_register (counts from the start of the session), meter_stop_low
+ * (meterStop < meterStart), stop_no_tag, stop_junk_tag (two junk characters after it),
+ * stop_group_tag (another tag: "GROUP-" and the session's), stop_unknown (a StopTransaction more,
+ * of a transaction that never was), status_early (Finishing or Available before StopTransaction).
  */
 bool fault_now(struct charger *charger, const char *name);
 
@@ -156,14 +179,24 @@ void place_accepted(struct charger *charger);
 /* A configuration key changed. */
 void place_configured(struct charger *charger, const char *key);
 void sessions_stop_all(struct charger *charger, const char *reason);
+/* The power goes (hard reset, power cycle): nothing is metered until sessions_after_reboot(). */
+void sessions_power_lost(struct charger *charger);
 /* After power loss or a hard reset: sessions that ran stop with `reason`, time after the reboot. */
 void sessions_after_reboot(struct charger *charger, const char *reason);
 struct sim_connector *charger_connector(const struct charger *charger, int id); /* NULL */
 void connector_send_status(struct charger *charger, int id); /* 0 = the charger itself */
 void connector_send_meter(struct charger *charger, int id);  /* TriggerMessage MeterValues */
 const char *connector_status_text(const struct charger *charger, int id);
-void job_send_status(struct charger *charger, const char *action);           /* TriggerMessage */
-void place_write_state(const struct charger *charger, struct json_out *out); /* its members */
+/* TriggerMessage and ExtendedTriggerMessage: DiagnosticsStatusNotification,
+ * FirmwareStatusNotification, SignedFirmwareStatusNotification or LogStatusNotification. */
+void job_send_status(struct charger *charger, const char *action);
+void security_send_csr(struct charger *charger); /* trigger SignChargePointCertificate */
+/* SecurityEventNotification; `info` may be NULL. */
+void security_event(struct charger *charger, const char *type, const char *info);
+/* Its members of the state: "reservations", "profiles", "connectors". The line writes the rest. */
+void place_write_state(const struct charger *charger, struct json_out *out);
+/* Of charger.h the place has: charger_connectors, charger_plug … charger_set_soc. The line: _new,
+ * _free, _identity, _set_network, _power_cycle, _send, the faults, the looking. */
 
 /* ---- answers (line: answers.c has the table; each half its own functions) ---- */
 
