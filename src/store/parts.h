@@ -23,6 +23,7 @@ enum {
 struct retention {
     wall_t now;
     int list;        /* LIST_COUNT: the lists are done */
+    int ended;       /* which table of what has an end */
     int64_t at;      /* block of the list, or owner of the meter values */
     bool rows_begun; /* `at` is an owner */
 };

@@ -3,8 +3,9 @@
  * The lists go block by block (list.h): the index says when a block began, so what is young is not
  * even looked at. Meter values go owner by owner: the values without a transaction (negative
  * owners), then transactions in order of their ids, that is of receipt, up to the first that is
- * young. The newest row of a list stays, so that its ids go on rising. Transactions themselves are
- * kept for ever. */
+ * young. The newest row of a list stays, so that its ids go on rising. Commands, jobs and
+ * reservations go some days after they ended, with the events. Transactions themselves are kept for
+ * ever. */
 #include "base/mem.h"
 #include "store/parts.h"
 
@@ -124,6 +125,31 @@ static void step_list(struct retention *job, struct sql *sql, const struct store
     }
 }
 
+/* ---- commands, jobs, reservations ---- */
+
+/* Each has an index by the time it began, and none ends before that. */
+static const struct ended_table {
+    const char *table, *key, *began, *ended_before;
+} ended_tables[] = {
+    /* C3: when it ended may be unknown */
+    {"command", "n", "asked_ms", "state <> 'queued' AND coalesce(ended_ms, asked_ms) < ?1"},
+    {"job", "id", "accepted_ms", "coalesce(status_ms, accepted_ms) < ?1"},
+    /* C8: the clock ends what nothing else did */
+    {"reservation", "n", "accepted_ms", "coalesce(ended_ms, expiry_ms) < ?1"},
+};
+
+static void step_ended(struct retention *job, struct sql *sql, int64_t before_ms)
+{
+    const struct ended_table *t = &ended_tables[job->ended];
+    char *text = xprintf("DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s < ?1 AND %s"
+                         " ORDER BY %s LIMIT %d)",
+                         t->table, t->key, t->key, t->table, t->began, t->ended_before, t->began,
+                         ROWS_AT_ONCE);
+    if (change(sql, sql_prepare(sql, text, "i", before_ms)) < ROWS_AT_ONCE)
+        job->ended++;
+    xfree(text);
+}
+
 /* ---- meter values ---- */
 
 enum age { AGE_OLD, AGE_KEPT, AGE_YOUNG };
@@ -181,6 +207,8 @@ bool retention_step(struct retention *job, struct sql *sql, const struct store_r
     sql_run(sql, SQL_BEGIN);
     if (job->list < LIST_COUNT) {
         step_list(job, sql, keep);
+    } else if (keep->event_days > 0 && job->ended < (int)ARRAY_LEN(ended_tables)) {
+        step_ended(job, sql, job->now - keep->event_days * day_ms);
     } else if (keep->meter_value_days <= 0) {
         more = false;
     } else {

@@ -135,6 +135,7 @@ static const char *const migrations[] = {
     " cp TEXT NOT NULL COLLATE NOCASE, kind TEXT NOT NULL, action TEXT, location TEXT, file TEXT,"
     " request_id INTEGER, accepted_ms INTEGER NOT NULL, status TEXT, status_ms INTEGER);"
     "CREATE INDEX job_by_cp ON job (cp, kind, id);"
+    "CREATE INDEX job_by_time ON job (accepted_ms);"
     "ALTER TABLE job_status ADD COLUMN job INTEGER;",
 };
 

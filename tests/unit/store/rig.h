@@ -168,8 +168,9 @@ static inline UNUSED int rig_setup(void **state)
 
 static inline UNUSED int rig_teardown(void **state)
 {
-    static const char *const names[] = {"cb.db", "cb.db-wal", "cb.db-shm", "cb.db.lock",
-                                        "cb.db.before-1"};
+    static const char *const names[] = {
+        "cb.db",          "cb.db-wal",          "cb.db-shm",         "cb.db.lock",
+        "cb.db.before-2", "cb.db.before-2-wal", "cb.db.before-2-shm"};
     struct rig *rig = *state;
     char path[400];
     rig_close(rig);

@@ -83,7 +83,7 @@ static void test_job_status(void **state)
                             .job_status = {"CP1", "firmware", "Installed", 5, 9}};
     assert_string_equal(round_trip(rig, record, "job_statuses"),
                         "[{\"id\":1,\"cpid\":\"CP1\",\"kind\":\"firmware\","
-                        "\"status\":\"Installed\",\"requestId\":5,\"tsMs\":9}]");
+                        "\"status\":\"Installed\",\"requestId\":5,\"tsMs\":9,\"job\":null}]");
 }
 
 static void test_orphan(void **state)

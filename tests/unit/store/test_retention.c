@@ -73,7 +73,7 @@ static void test_logs(void **state)
     assert_true(steps(rig, &keep) >= 3 * 7);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         assert_int_equal(count(rig, tables[i]), 100);
-    assert_true(steps(rig, &keep) <= 2 * 7 + 1);
+    assert_true(steps(rig, &keep) <= 2 * 7 + 3 + 1);
     /* what is left is still found */
     rig_rows(rig, "messages", "{\"cpid\":\"C\",\"limit\":1000}");
     assert_non_null(strstr(rig->rows, "\"id\":2501"));
@@ -136,7 +136,7 @@ static void test_empty(void **state)
 {
     struct rig *rig = *state;
     struct store_retention keep = {1, 1, 1, 1, 1, 1};
-    assert_int_equal(steps(rig, &keep), 7 + 1);
+    assert_int_equal(steps(rig, &keep), 7 + 3 + 1);
     keep = (struct store_retention){0};
     assert_int_equal(steps(rig, &keep), 7 + 1);
 }
