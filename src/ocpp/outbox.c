@@ -17,6 +17,7 @@ struct outcall *outcall_new(const char *action, const char *payload, int64_t tim
     static atomic_uint_least64_t last_serial;
     struct outcall *call = xcalloc(1, sizeof *call);
     call->serial = atomic_fetch_add(&last_serial, 1) + 1;
+    uuid_new(call->id);
     call->action = xstrdup(action);
     call->payload = xstrdup(payload);
     call->timeout_ms = timeout_ms;
@@ -74,7 +75,6 @@ struct outcall *outbox_send_next(struct outbox *box, mono_t now)
     if (box->sent != NULL || box->head == NULL)
         return NULL;
     struct outcall *call = unlink_queued(box, NULL);
-    uuid_new(call->id);
     call->sent_at = now;
     call->deadline = now + call->timeout_ms;
     box->sent = call;

@@ -13,16 +13,15 @@ enum { OUTBOX_MAX = 20 };
 
 struct outcall {
     struct outcall *next;
-    uint64_t serial; /* names the CALL for whoever asked; unique in the process */
-    char id[UUID_SIZE];
+    uint64_t serial;    /* names the CALL for whoever asked; unique in the process */
+    char id[UUID_SIZE]; /* its message id, from the beginning */
     char *action;
     char *payload;      /* JSON text, sent as given */
     int64_t timeout_ms; /* for the answer, counted from sending */
     /* While queued the latest moment to be sent (0 = none), once sent that of the answer. */
     mono_t deadline;
-    mono_t sent_at;                              /* 0 while queued */
-    void (*done)(void *ctx, const void *result); /* the station's; opaque here */
-    void *ctx;
+    mono_t sent_at; /* 0 while queued */
+    void *ctx;      /* the station's; opaque here */
 };
 
 struct outbox {
@@ -33,8 +32,8 @@ struct outbox {
 
 /* Takes over `call` (made with outcall_new); false and untouched when OUTBOX_MAX are queued. */
 bool outbox_push(struct outbox *box, struct outcall *call_owned);
-/* The next to send, now marked outstanding with its id set and answer deadline; NULL while one is
- * outstanding or none is queued. Borrowed. */
+/* The next to send, now marked outstanding with its answer deadline; NULL while one is outstanding
+ * or none is queued. Borrowed. */
 struct outcall *outbox_send_next(struct outbox *box, mono_t now);
 /* The outstanding CALL if `id` is its id; else NULL (a late or foreign answer, R5). */
 struct outcall *outbox_take_answered(struct outbox *box, const char *id);

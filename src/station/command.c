@@ -1,10 +1,11 @@
 /* Our CALLs to chargers: rules R3, R5, B3, B4, B9, Q11, Q14, Q31.
  *
- * Each ends in exactly one result, told by finish(); whoever is told may do anything, deleting the
- * charge point included, so after each finish() the lane is looked up again. Nothing is ever sent
- * by itself: who wants a command sent asks for it (B8, Q13, Q14). */
+ * Each ends in exactly one result, told by asked_finish() (asked.c); whoever is told may do
+ * anything, deleting the charge point included, so after each of them the lane is looked up again.
+ * Nothing is ever sent by itself: who wants a command sent asks for it (B8, Q13, Q14). */
 #include "base/log.h"
 #include "base/mem.h"
+#include "station/asked.h"
 #include "station/call.h"
 #include "station/messages.h"
 
@@ -27,29 +28,11 @@ static const struct {
 
 /* ---- results ---- */
 
-static void finish(struct outcall *call_owned, const struct call_result *result)
-{
-    call_done done = (call_done)call_owned->done;
-    void *ctx = call_owned->ctx;
-    outcall_free(call_owned);
-    if (done)
-        done(ctx, result);
-}
-
-static void finish_plain(struct outcall *call_owned, enum call_outcome outcome, const char *why)
-{
-    const struct call_result result = {.outcome = outcome,
-                                       .why = why,
-                                       .ms = call_owned->sent_at ? mono_now() - call_owned->sent_at
-                                                                 : 0};
-    finish(call_owned, &result);
-}
-
 void command_fail(struct outbox *lost, enum call_outcome outcome, const char *why)
 {
     struct outcall *call;
     while ((call = outbox_take_any(lost)) != NULL)
-        finish_plain(call, outcome, why);
+        asked_finish_plain(call, outcome, why);
 }
 
 /* Finds the lane again after a callback. */
@@ -128,6 +111,7 @@ static bool send_frame(struct lane *lane, const struct outcall *call)
     cp->calls_out++;
     st->counters.calls_out++;
     note_trigger(lane, call);
+    asked_of(call)->sent_ms = message.ts_ms;
     bool sent = st->ports.send(st->ports.ctx, cp->connection, text.at, text.len);
     strbuf_clear(&text);
     return sent;
@@ -145,7 +129,7 @@ static void rearm(struct lane *lane)
         timer_start(lane->st->timers, &lane->timer, next - mono_now());
 }
 
-/* Sends the next one. Returns one that could not be sent, for finish(); NULL: all is well. */
+/* Sends the next one. Returns one that could not be sent, for asked_finish(); NULL: all is well. */
 static struct outcall *send_next(struct lane *lane, enum call_outcome *outcome, const char **why)
 {
     struct outcall *call = lane->gate_open ? outbox_send_next(&lane->outbox, mono_now()) : NULL;
@@ -173,7 +157,7 @@ static void pump(struct lane *lane)
     const char *why;
     struct outcall *lost;
     while (lane && (lost = send_next(lane, &outcome, &why)) != NULL) {
-        finish_plain(lost, outcome, why);
+        asked_finish_plain(lost, outcome, why);
         lane = lane_again(&ref);
     }
     lane = lane_again(&ref);
@@ -200,9 +184,9 @@ static void on_timer(struct timer *timer)
         bool sent = late->sent_at != 0;
         if (sent)
             report_timeouts(lane);
-        finish_plain(late, CALL_TIMEOUT,
-                     sent ? "the charge point did not answer in time"
-                          : "it could not be sent in time");
+        asked_finish_plain(late, CALL_TIMEOUT,
+                           sent ? "the charge point did not answer in time"
+                                : "it could not be sent in time");
         lane = lane_again(&ref);
     }
     if (lane)
@@ -254,7 +238,7 @@ static void finish_error(struct outcall *call, const struct frame *frame)
                                        .details = frame->details,
                                        .why = why.text,
                                        .ms = mono_now() - call->sent_at};
-    finish(call, &result);
+    asked_finish(call, &result);
 }
 
 /* Q14: an answer that cannot be used fails its own command only. */
@@ -268,7 +252,7 @@ static void finish_unreadable(const struct lane *lane, struct outcall *call, enu
                                        .description = fault,
                                        .why = why.text,
                                        .ms = mono_now() - call->sent_at};
-    finish(call, &result);
+    asked_finish(call, &result);
 }
 
 static void finish_answered(struct lane *lane, struct outcall *call, struct arena *arena,
@@ -289,7 +273,7 @@ static void finish_answered(struct lane *lane, struct outcall *call, struct aren
                                        .response = frame->payload,
                                        .response_raw = raw,
                                        .ms = mono_now() - call->sent_at};
-    finish(call, &result);
+    asked_finish(call, &result);
 }
 
 void command_answer(struct lane *lane, struct arena *arena, const struct frame *frame)
@@ -313,14 +297,6 @@ void command_answer(struct lane *lane, struct arena *arena, const struct frame *
 
 /* ---- what others call ---- */
 
-static uint64_t refuse(call_done done, void *ctx, enum call_outcome outcome, const char *why)
-{
-    const struct call_result result = {.outcome = outcome, .why = why};
-    if (done)
-        done(ctx, &result);
-    return 0;
-}
-
 static bool is_waiting(const struct outbox *box, uint64_t serial)
 {
     if (box->sent && box->sent->serial == serial)
@@ -332,30 +308,50 @@ static bool is_waiting(const struct outbox *box, uint64_t serial)
     return false;
 }
 
-uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
-                      int64_t timeout_ms, call_done done, void *ctx)
+/* Why it cannot even be queued. */
+static bool is_refused(struct charge_point *cp, struct outcall *call, struct call_result *result)
 {
-    struct charge_point *cp = station_find(st, id);
+    result->outcome = CALL_OFFLINE;
+    result->why = "the charge point is not connected";
     if (!cp || cp->connection == 0)
-        return refuse(done, ctx, CALL_OFFLINE, "the charge point is not connected");
-    const char *why = refusal(cp, action);
-    if (why)
-        return refuse(done, ctx, CALL_REFUSED, why);
-    if (timeout_ms <= 0)
-        timeout_ms = st->settings.call_timeout_ms;
-    struct outcall *call = outcall_new(action, payload, timeout_ms);
-    call->done = (void (*)(void *, const void *))done;
-    call->ctx = ctx;
-    call->deadline = mono_now() + st->settings.queue_timeout_ms;
+        return true;
+    result->outcome = CALL_REFUSED;
+    result->why = refusal(cp, call->action);
+    if (result->why)
+        return true;
+    if (outbox_push(&cp->lane->outbox, call))
+        return false;
+    result->why = "too many commands wait already";
+    result->queue_full = true;
+    return true;
+}
+
+uint64_t station_command(struct station *st, const char *cp_id, const struct command *command,
+                         char *id, call_done done, void *ctx)
+{
+    struct charge_point *cp = station_find(st, cp_id);
+    struct outcall *call = asked_new(st, cp ? cp->id : cp_id, command, done, ctx);
     uint64_t serial = call->serial;
-    if (!outbox_push(&cp->lane->outbox, call)) {
-        outcall_free(call);
-        return refuse(done, ctx, CALL_REFUSED, "too many commands wait already");
+    call->deadline = mono_now() + st->settings.queue_timeout_ms;
+    if (id)
+        text_copy(id, UUID_SIZE, span_of(call->id));
+    struct call_result result = {0};
+    if (is_refused(cp, call, &result)) {
+        asked_finish(call, &result);
+        return 0;
     }
+    asked_queued(call);
     const struct lane_ref ref = lane_ref_of(cp->lane);
     pump(cp->lane);
     const struct lane *lane = lane_again(&ref);
     return lane && is_waiting(&lane->outbox, serial) ? serial : 0;
+}
+
+uint64_t station_call(struct station *st, const char *id, const char *action, const char *payload,
+                      int64_t timeout_ms, call_done done, void *ctx)
+{
+    const struct command command = {.action = action, .payload = payload, .timeout_ms = timeout_ms};
+    return station_command(st, id, &command, NULL, done, ctx);
 }
 
 void station_cancel(struct station *st, const char *id, uint64_t serial)
@@ -364,19 +360,15 @@ void station_cancel(struct station *st, const char *id, uint64_t serial)
     if (!cp)
         return;
     struct outcall *sent = cp->lane->outbox.sent;
-    if (sent && sent->serial == serial) {
-        /* R3: it stays outstanding until it is answered or late; only nobody waits any more. */
-        call_done done = (call_done)sent->done;
-        void *ctx = sent->ctx;
-        sent->done = NULL;
-        refuse(done, ctx, CALL_CANCELLED, "cancelled");
+    if (sent && sent->serial == serial) { /* R3: outstanding until it is answered or late */
+        asked_cancel(sent);
         return;
     }
     struct outcall *call = outbox_take_serial(&cp->lane->outbox, serial);
     if (!call)
         return;
     rearm(cp->lane);
-    finish_plain(call, CALL_CANCELLED, "cancelled");
+    asked_finish_plain(call, CALL_CANCELLED, "cancelled");
 }
 
 enum ocpp_error station_call_check(struct station *st, const char *id, const char *action,

@@ -56,7 +56,7 @@ static void blank_credentials(char *text)
     }
 }
 
-static void blank_secrets(char *text)
+void message_blank_secrets(char *text)
 {
     static const char key[] = "\"AuthorizationKey\"";
     for (char *at = text; (at = strcasestr(at, key)) != NULL; at += strlen(key))
@@ -75,7 +75,7 @@ void message_fill(struct record_message *row, struct arena *arena, const struct 
 {
     char *text = arena_strndup(arena, message->text.at, message->text.len);
     if (may_hold_secrets(message))
-        blank_secrets(text);
+        message_blank_secrets(text);
     *row = (struct record_message){.cp = arena_strdup(arena, message->cp->id),
                                    .connection = (int64_t)message->connection,
                                    .ts_ms = message->ts_ms,

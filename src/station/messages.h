@@ -15,6 +15,8 @@ struct message {
 
 /* A row in a batch of the caller's; check settings.log_messages before. */
 void message_fill(struct record_message *row, struct arena *arena, const struct message *message);
+/* Blanks the secrets in a frame, a payload or a part of one, in place (G4, W4). */
+void message_blank_secrets(char *text);
 /* With the rows of this turn, if messages are logged at all. */
 void message_log(struct station *st, const struct message *message);
 

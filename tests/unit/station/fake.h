@@ -327,6 +327,123 @@ static void line_of_decision(struct strbuf *line, const struct record_decision *
     put_text(line, "inputs", row->inputs);
 }
 
+static void line_of_command(struct strbuf *line, const struct record_command *row)
+{
+    strbuf_addf(line, "COMMAND id=%s cp=%s action=%s state=%s ", row->id, row->cp, row->action,
+                row->state);
+    put_text(line, "payload", row->payload);
+    put_text(line, "by", row->asked_by);
+    put_text(line, "batch", row->batch);
+    put_number(line, "asked", row->asked_ms);
+    put_number(line, "sent", row->sent_ms);
+    put_number(line, "ended", row->ended_ms);
+    put_text(line, "response", row->response);
+    put_text(line, "code", row->error_code);
+    put_text(line, "description", row->error_description);
+    put_text(line, "details", row->error_details);
+    put_text(line, "why", row->why);
+}
+
+static void line_of_profile(struct strbuf *line, const struct record_charging_profile *row)
+{
+    strbuf_addf(line, "PROFILE cp=%s purpose=%s ", row->cp, row->purpose);
+    put_number(line, "connector", row->connector);
+    put_number(line, "id", row->id);
+    put_number(line, "level", row->stack_level);
+    put_number(line, "tx", row->transaction_id);
+    put_number(line, "accepted", row->accepted_ms);
+    put_text(line, "profile", row->profile);
+}
+
+static void line_of_profile_clear(struct strbuf *line,
+                                  const struct record_charging_profile_clear *row)
+{
+    strbuf_addf(line, "PROFILE_CLEAR cp=%s ", row->cp);
+    put_number(line, "id", row->id);
+    put_number(line, "connector", row->connector);
+    put_number(line, "level", row->stack_level);
+    put_number(line, "tx", row->transaction_id);
+    put_text(line, "purpose", row->purpose);
+}
+
+static void line_of_job(struct strbuf *line, const struct record_job *row)
+{
+    strbuf_addf(line, "UPLOAD command=%s cp=%s kind=%s action=%s ", row->command, row->cp,
+                row->kind, row->action);
+    put_text(line, "location", row->location);
+    put_text(line, "file", row->file);
+    put_number(line, "request", row->request_id);
+    put_number(line, "accepted", row->accepted_ms);
+}
+
+static void line_of_reservation(struct strbuf *line, const struct record *row)
+{
+    const struct record_reservation *made = &row->reservation;
+    const struct record_reservation_end *end = &row->reservation_end;
+    if (row->kind == RECORD_RESERVATION) {
+        strbuf_addf(line, "RESERVATION cp=%s idTag=%s ", made->cp, made->id_tag);
+        put_number(line, "id", made->id);
+        put_number(line, "connector", made->connector);
+        put_text(line, "parent", made->parent_id_tag);
+        put_number(line, "expiry", made->expiry_ms);
+        put_number(line, "accepted", made->accepted_ms);
+        return;
+    }
+    strbuf_addf(line, "RESERVATION_END cp=%s state=%s ", end->cp, end->state);
+    put_number(line, "id", end->id);
+    put_number(line, "connector", end->connector);
+    put_number(line, "tx", end->transaction_id);
+    put_number(line, "ended", end->ended_ms);
+}
+
+/* What we asked for, and what the charger accepted. */
+static void line_of_asked(struct strbuf *line, const struct record *row)
+{
+    switch (row->kind) {
+    case RECORD_COMMAND:
+        line_of_command(line, &row->command);
+        break;
+    case RECORD_CONFIGURATION:
+        strbuf_addf(line, "CONFIGURATION cp=%s key=%s ", row->configuration.cp,
+                    row->configuration.key);
+        put_text(line, "value", row->configuration.value);
+        put_number(line, "readonly", row->configuration.readonly);
+        put_number(line, "unknown", row->configuration.unknown);
+        put_number(line, "reboot", row->configuration.reboot);
+        put_number(line, "known", row->configuration.known_ms);
+        break;
+    case RECORD_RESERVATION:
+    case RECORD_RESERVATION_END:
+        line_of_reservation(line, row);
+        break;
+    case RECORD_CHARGING_PROFILE:
+        line_of_profile(line, &row->charging_profile);
+        break;
+    case RECORD_CHARGING_PROFILE_CLEAR:
+        line_of_profile_clear(line, &row->charging_profile_clear);
+        break;
+    case RECORD_LOCAL_LIST:
+        strbuf_addf(line, "LOCAL_LIST cp=%s ", row->local_list.cp);
+        put_number(line, "version", row->local_list.version);
+        put_number(line, "full", row->local_list.full);
+        put_text(line, "entries", row->local_list.entries);
+        put_number(line, "known", row->local_list.known_ms);
+        break;
+    case RECORD_AVAILABILITY:
+        strbuf_addf(line, "AVAILABILITY cp=%s ", row->availability.cp);
+        put_number(line, "connector", row->availability.connector);
+        put_text(line, "type", row->availability.type);
+        put_text(line, "status", row->availability.status);
+        put_number(line, "known", row->availability.known_ms);
+        break;
+    case RECORD_JOB:
+        line_of_job(line, &row->job);
+        break;
+    default:
+        fail_msg("a record of kind %d", (int)row->kind);
+    }
+}
+
 static void line_of_other(struct strbuf *line, const struct record *row)
 {
     switch (row->kind) {
@@ -376,7 +493,8 @@ static void line_of_other(struct strbuf *line, const struct record *row)
                     row->event.detail);
         break;
     default:
-        fail_msg("a record of kind %d", (int)row->kind);
+        line_of_asked(line, row);
+        break;
     }
 }
 
@@ -461,8 +579,10 @@ UNUSED static void store_release(struct fake *f)
 
 /* ---- policies ---- */
 
-static const char *const event_names[] = {"boot",   "authorize", "start",   "stop",  "meter",
-                                          "status", "online",    "offline", "action"};
+static const char *const event_names[] = {"boot",   "authorize", "start",
+                                          "stop",   "meter",     "status",
+                                          "online", "offline",   "remote_start_expired",
+                                          "action"};
 
 static void event_line(struct fake *f, const struct event *event)
 {
