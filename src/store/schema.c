@@ -129,12 +129,14 @@ static const char *const migrations[] = {
     " connector INTEGER NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,"
     " known_ms INTEGER NOT NULL, UNIQUE (cp, connector));"
     "CREATE INDEX availability_by_time ON availability (known_ms, n);"
+    "CREATE INDEX availability_by_cp ON availability (cp, known_ms, n);"
 
     /* Statuses tell the id of their job, so it never comes again (AUTOINCREMENT). */
     "CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT COLLATE NOCASE,"
     " cp TEXT NOT NULL COLLATE NOCASE, kind TEXT NOT NULL, action TEXT, location TEXT, file TEXT,"
     " request_id INTEGER, accepted_ms INTEGER NOT NULL, status TEXT, status_ms INTEGER);"
-    "CREATE INDEX job_by_cp ON job (cp, kind, id);"
+    "CREATE INDEX job_by_cp ON job (cp, id);"
+    "CREATE INDEX job_by_kind ON job (cp, kind, id);"
     "CREATE INDEX job_by_time ON job (accepted_ms);"
     "ALTER TABLE job_status ADD COLUMN job INTEGER;",
 };
