@@ -23,8 +23,11 @@ struct sim_call {
     const char *action;
     char *payload; /* an object; without its closing brace if start_serial is set */
     bool transactional;
-    int attempts;
-    int connector; /* whose, 0 = none */
+    bool sent;                   /* outstanding */
+    bool triggered;              /* asked for by TriggerMessage: may go out while Pending (B3) */
+    int attempts;                /* that the central system failed to process */
+    mono_t not_before, deadline; /* of the next attempt; of the answer */
+    int connector;               /* whose, 0 = none */
     /* "transactionId" of that start is added when it is sent; 0 none. A StartTransaction carries
      * its own serial for its answer, is a whole object, and nothing is added. */
     int64_t start_serial;
@@ -109,13 +112,20 @@ struct charger {
 
     /* line */
     struct ws_client *client; /* NULL while there is none */
-    bool online, accepted, booting, network_down;
-    int attempts;
-    int64_t heartbeat_s;
-    struct timer reconnect, heartbeat, patience, sender, retry, reboot;
-    struct sim_call *first, *last; /* the first is outstanding while call_sent */
-    bool call_sent;
-    int64_t *ids; /* by start serial: the transaction id, 0 while unknown */
+    struct ws_client *lost;   /* a connection that still looks open to the server (silent_loss) */
+    bool online, accepted, network_down;
+    char registration[12]; /* of the last boot: "Accepted", "Pending", "Rejected"; "" none */
+    bool triggering;       /* what is queued now was asked for by TriggerMessage */
+    int attempts;          /* to connect, since it last worked */
+    int64_t boot_retry_s;
+    enum reboot_phase { REBOOT_NONE, REBOOT_DRAINING, REBOOT_AWAY } rebooting;
+    bool reboot_soft;
+    const char *reboot_reason; /* of the StopTransactions after it; NULL: they stopped before */
+    struct timer reconnect, heartbeat, patience, sender, reboot, pinger;
+    struct sim_call *first, *last;
+    size_t queued, outstanding;
+    struct pending_answer *answers; /* answers.c: to be sent later (slow_answer) */
+    int64_t *ids; /* by start serial: the transaction id, 0 while unknown, -1 if it never came */
     size_t id_count, id_room;
     struct config *config;      /* config.c */
     struct auth *auth;          /* auth.c: local list and cache */
@@ -163,11 +173,12 @@ const char *auth_parent(struct charger *charger, const char *id_tag); /* NULL: u
 void auth_remember(struct charger *charger, const char *id_tag, const struct json *id_tag_info);
 /* Is this fault to show now (draws from the generator)? Names as in fault.c, a compile-time list.
  * The place asks for: meter_kwh (energy in kWh), meter_empty (value ""), meter_zero (momentary 0),
- * meter_watts_as_kw, meter_session_register (counts from the start of the session), meter_stop_low
- * (meterStop < meterStart), stop_no_tag, stop_junk_tag (two junk characters after it),
+ * meter_watts_as_kw, meter_session_register (counts from the start of the session),
+ * meter_stop_below_start, stop_without_tag, stop_junk_tag (two junk characters after it),
  * stop_group_tag (another tag: "GROUP-" and the session's), stop_unknown (a StopTransaction more,
- * of a transaction that never was), status_early (Finishing or Available before StopTransaction).
- */
+ * of a transaction that never was), status_race (Finishing or Available before StopTransaction,
+ * Charging before the answer to StartTransaction). An unknown name is a bug. The clock_* ones are
+ * in charger_time_text(). */
 bool fault_now(struct charger *charger, const char *name);
 
 /* ---- place, used by line ---- */
