@@ -3,7 +3,7 @@
  * mono_now() never jumps: deadlines, timers, liveness. wall_now() is UTC since 1970: what is
  * stored and sent. Tests call clock_fake() once and clock_advance() then; nothing in the program
  * asks the system for the time elsewhere, except cpu_now_us(), which budgets of policies use and
- * which is never fake. */
+ * which is never fake. Simulations may let both run faster than the real time: clock_scale(). */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -23,6 +23,15 @@ void clock_fake(wall_t wall);
 void clock_advance(int64_t ms);
 bool clock_is_fake(void);
 void clock_real(void); /* back to the system's time on this thread */
+
+/* From now on wall_now() starts at `begin`, and both clocks run `factor` (0.001 to 100,000) times
+ * as fast as the real ones, for the whole process; mono_now() goes on without a jump. Again:
+ * another speed from here on. Before other threads ask for the time, or while they do not mind. */
+void clock_scale(double factor, wall_t begin);
+/* How many milliseconds of these clocks pass in so many real ones, and the other way (rounded up,
+ * so that who sleeps them does not wake too early). The same number without clock_scale(). */
+int64_t clock_real_ms(int64_t ms);
+int64_t clock_sleep_ms(int64_t ms);
 
 /* CPU time of the calling thread, in microseconds. */
 int64_t cpu_now_us(void);

@@ -72,7 +72,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
         return;
     }
     uv_update_time(&loop->uv);
-    uv_timer_start(&loop->alarm, on_alarm, (uint64_t)next, 0);
+    uv_timer_start(&loop->alarm, on_alarm, (uint64_t)clock_sleep_ms(next), 0);
 }
 
 static void on_after_sleep(uv_check_t *check)

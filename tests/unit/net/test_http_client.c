@@ -474,7 +474,19 @@ static void test_many_at_once(void **state)
     assert_int_equal(http_client_active(rig->client), 300);
     until_ended(rig, 300);
     assert_int_equal(rig->server.requests, 300);
-    assert_true(rig->server.connections <= 256);
+}
+
+static void test_connections_are_limited(void **state)
+{
+    struct rig *rig = *state;
+    rig->server.answer = NULL;
+    for (int i = 0; i < 300; i++)
+        start(rig, get(rig));
+    for (int i = 0; i < 4000 && rig->server.requests < 256; i++)
+        loop_run_once(rig->loop, 10);
+    for (int i = 0; i < 20; i++)
+        loop_run_once(rig->loop, 1);
+    assert_int_equal(rig->server.connections, 256);
 }
 
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -495,6 +507,7 @@ int main(void)
         RIG_TEST(test_cancelled_is_silent),
         RIG_TEST(test_done_may_start_the_next),
         RIG_TEST(test_many_at_once),
+        RIG_TEST(test_connections_are_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
