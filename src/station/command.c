@@ -7,7 +7,9 @@
 #include "base/mem.h"
 #include "station/asked.h"
 #include "station/call.h"
+#include "station/effects.h"
 #include "station/messages.h"
+#include "station/pending.h"
 
 enum { TIMEOUTS_REPORTED = 3 };
 
@@ -112,6 +114,7 @@ static bool send_frame(struct lane *lane, const struct outcall *call)
     st->counters.calls_out++;
     note_trigger(lane, call);
     asked_of(call)->sent_ms = message.ts_ms;
+    pending_sent(st, cp, call, asked_of(call)->vars);
     bool sent = st->ports.send(st->ports.ctx, cp->connection, text.at, text.len);
     strbuf_clear(&text);
     return sent;
@@ -144,6 +147,7 @@ static struct outcall *send_next(struct lane *lane, enum call_outcome *outcome, 
     const struct lane_ref ref = lane_ref_of(lane);
     if (send_frame(lane, call))
         return NULL;
+    pending_refused(ref.st, id);
     *outcome = CALL_OFFLINE;
     *why = "the connection is being closed";
     lane = lane_again(&ref); /* a transport may close at once */
@@ -269,6 +273,7 @@ static void finish_answered(struct lane *lane, struct outcall *call, struct aren
         finish_unreadable(lane, call, error, fault);
         return;
     }
+    effects_record(lane->st, lane->cp, call, frame->payload);
     const struct call_result result = {.outcome = CALL_ANSWERED,
                                        .response = frame->payload,
                                        .response_raw = raw,

@@ -33,6 +33,9 @@ struct station {
     struct map tags; /* no case → struct id_tag * */
     struct map kv;   /* → struct kv_entry * */
     struct timer kv_timer;
+    struct pending_start **pending; /* pending.c: oldest first */
+    size_t pending_count, pending_room;
+    struct timer pending_timer;
     struct map failures; /* admit.c: address → struct failure * */
     struct batch *rows;  /* of this turn; NULL while there are none */
     bool rows_hold_upserts;
@@ -81,6 +84,8 @@ void charge_point_register(struct station *st, struct charge_point *cp,
                            enum registration registration);
 /* As if it had never been: storing it failed. */
 void charge_point_unregister(struct station *st, struct charge_point *cp);
+/* Replaces its password: only the hash is kept (G4). A change that is being stored stays. */
+void charge_point_password(struct station *st, struct charge_point *cp, struct span password);
 /* "pending", "accepted", "rejected"; false: none of them. */
 bool registration_parse(const char *text, enum registration *out);
 
@@ -107,7 +112,8 @@ void options_init(struct station_options *options, const struct station_settings
 bool options_parse(struct station_options *options, const struct station_settings *settings,
                    const char *json, struct reason *why);
 
-/* ---- admit.c, tags.c, kv.c: their parts of station_new, _free and _restore_sink ---- */
+/* ---- admit.c, tags.c, kv.c, pending.c: their parts of station_new, _free and _restore_sink ----
+ */
 
 void failures_clear(struct station *st);
 void tags_clear(struct station *st);
@@ -115,5 +121,9 @@ void kv_clear(struct station *st);
 void tag_restore(struct station *st, const struct record_id_tag *row);
 void kv_restore(struct station *st, const struct record_kv *row);
 void kv_init(struct station *st);
+void pending_init(struct station *st);
+void pending_clear(struct station *st);
+/* A kv row, if it is one of a pending start. */
+void pending_restore(struct station *st, const struct record_kv *row);
 
 #endif

@@ -6,7 +6,9 @@
 #include "base/mem.h"
 #include "station/decide.h"
 #include "station/decimal.h"
+#include "station/effects.h"
 #include "station/moment.h"
+#include "station/pending.h"
 
 struct start {
     int64_t evse, connector;
@@ -146,6 +148,18 @@ static void add_transaction(struct call *call, const struct start *start, int64_
         at->transaction_id = id;
 }
 
+/* X16: the remote start that led to it brings its vars. Not to one that comes late (X5): it began
+ * without it. */
+static void take_pending(struct call *call, const struct start *start, int64_t id)
+{
+    struct transaction *tx = station_transaction(call->st, id);
+    if (start->flags & TX_LATE)
+        return;
+    pending_take(call->st, call->cp, start->evse, start->id_tag, &tx->vars);
+    if (tx->vars.dirty)
+        transaction_vars_row(call->st, tx);
+}
+
 static void stored(struct call *call, struct batch *batch)
 {
     struct start *start = call->work;
@@ -160,6 +174,9 @@ static void stored(struct call *call, struct batch *batch)
     }
     int64_t id = row->out_id;
     add_transaction(call, start, id);
+    take_pending(call, start, id);
+    if (start->reservation_id != ABSENT) /* C8 */
+        effects_reservation_used(call->st, call->cp, start->reservation_id, id);
     struct event event = {.kind = EVENT_START,
                           .connector = start->evse,
                           .transaction_id = id,

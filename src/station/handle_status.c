@@ -1,8 +1,9 @@
-/* StatusNotification: rules N1 to N4, X14, Q36.
+/* StatusNotification: rules N1 to N5, X14, Q36.
  *
  * The state of a connector is what its newest notification says; nothing here opens or closes a
  * transaction. Policies hear of changes only; repeats are counted. */
 #include "base/mem.h"
+#include "station/effects.h"
 #include "station/moment.h"
 
 enum { AHEAD_MS = 5 * 60 * 1000 };
@@ -95,6 +96,9 @@ static void apply(struct call *call, struct connector *at, const struct status *
         station_row_connector(call->st, call->cp, at);
     if (!changed)
         return;
+    bool lost = text_is(at->status, "Faulted") || text_is(at->status, "Unavailable");
+    if (lost) /* N5 */
+        effects_connector_lost(call->st, call->cp, at->evse);
     struct event event = {.kind = EVENT_STATUS,
                           .connector = at->evse,
                           .status = at->status,

@@ -1,12 +1,14 @@
 /* The message log: every frame in and out as a row, without the secrets in it.
  *
  * G4 and W4: values of AuthorizationKey, as we set them or as a charger tells them, and the
- * credentials in upload and download URLs are blanked; the text keeps its length, so it stays a
- * valid frame. */
+ * credentials and tokens in upload and download URLs are blanked; the text keeps its length, so it
+ * stays a valid frame. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "station/messages.h"
+
+enum { TOKEN_LEN = 32 };
 
 /* Blanks the text of the JSON string that starts behind `from`, up to its closing quote. */
 static void blank_string(char *from)
@@ -36,9 +38,47 @@ static void blank_value_beside(char *text, char *key)
         blank_string(at + strlen(name));
 }
 
-/* `scheme://user:password@host`: everything before the last `@` of the authority. JSON may write
- * the slashes as `\/`. */
-static void blank_credentials(char *text)
+/* The end of a URL inside a JSON text, or of one alone. */
+static char *url_end(char *at)
+{
+    for (; *at && *at != '"' && *at != ' '; at++) {
+        if (*at == '\\' && at[1])
+            at++;
+    }
+    return at;
+}
+
+/* Runs of hex digits as long as the tokens of our one-time links (files.h). */
+static void blank_tokens(char *at, const char *end)
+{
+    while (at < end) {
+        size_t run = strspn(at, "0123456789abcdefABCDEF");
+        if (run >= TOKEN_LEN)
+            memset(at, '*', run);
+        at += run ? run : 1;
+    }
+}
+
+/* Of what stands behind the `//`: everything before the last `@` of the authority, tokens in the
+ * path, and the query, which holds the signature in links to cloud stores. */
+static void blank_url(char *at)
+{
+    char *end = url_end(at);
+    size_t authority = strcspn(at, "/?#\"\\ ");
+    for (size_t i = authority; i > 0; i--) {
+        if (at[i] == '@') {
+            memset(at, '*', i);
+            break;
+        }
+    }
+    char *query = memchr(at, '?', (size_t)(end - at));
+    if (query)
+        memset(query + 1, '*', (size_t)(end - query - 1));
+    blank_tokens(at + authority, query ? query : end);
+}
+
+/* JSON may write the slashes as `\/`. */
+void message_blank_location(char *text)
 {
     for (char *at = text; (at = strstr(at, ":")) != NULL;) {
         at++;
@@ -46,13 +86,7 @@ static void blank_credentials(char *text)
         if (slashes < 2)
             continue;
         at += slashes;
-        size_t authority = strcspn(at, "/?#\"\\ ");
-        for (size_t i = authority; i > 0; i--) {
-            if (at[i] == '@') {
-                memset(at, '*', i);
-                break;
-            }
-        }
+        blank_url(at);
     }
 }
 
@@ -62,7 +96,7 @@ void message_blank_secrets(char *text)
     for (char *at = text; (at = strcasestr(at, key)) != NULL; at += strlen(key))
         blank_value_beside(text, at);
     if (strstr(text, "ocation\"")) /* location, remoteLocation */
-        blank_credentials(text);
+        message_blank_location(text);
 }
 
 /* Our CALLs, and what is answered to them. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "station/lane.h"
+#include "station/pending.h"
 
 enum { PASSWORD_MIN = 16, PASSWORD_MAX = 64, CLOSE_DELETED = 4001, PROFILE_MAX = 2 };
 
@@ -168,6 +169,20 @@ bool station_register(struct station *st, const char *id, const struct charge_po
     return true;
 }
 
+void charge_point_password(struct station *st, struct charge_point *cp, struct span password)
+{
+    char hash[SECRET_HASH_SIZE];
+    secret_hash(password, hash);
+    xfree(cp->password_hash);
+    cp->password_hash = xstrdup(hash);
+    if (cp->options_json) { /* a change that fails now must not bring the old one back */
+        char *copy = xstrdup(cp->options_json);
+        xfree(cp->options_json);
+        cp->options_json = copy;
+    }
+    station_row_charge_point(st, cp);
+}
+
 /* ---- deleting ---- */
 
 struct deleting {
@@ -217,6 +232,7 @@ bool station_delete(struct station *st, const char *id, struct reason *why, chan
     LOG(LOG_INFO, "charge point deleted", L_STR("cp", cp->id));
     uint64_t connection = cp->connection;
     cp->connection = 0;
+    pending_forget(st, cp);
     struct outbox lost = command_reset(cp->lane);
     charge_point_remove(st, cp);
     station_submit(st, batch);

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "station/lane.h"
-#include "station/lane.h"
 
 struct station *station_new(const struct station_settings *settings,
                             const struct station_ports *ports, struct timers *timers)
@@ -24,6 +23,7 @@ struct station *station_new(const struct station_settings *settings,
     st->charge_points.ignore_case = true; /* T2 */
     st->tags.ignore_case = true;          /* A1 */
     kv_init(st);
+    pending_init(st);
     return st;
 }
 
@@ -53,6 +53,7 @@ void station_free(struct station *st)
     transactions_clear(st);
     tags_clear(st);
     kv_clear(st);
+    pending_clear(st);
     failures_clear(st);
     station_dirty_clear(st);
     batch_free(st->rows);
@@ -173,6 +174,7 @@ static void restore_id_tag(void *ctx, const struct record_id_tag *row)
 static void restore_kv(void *ctx, const struct record_kv *row)
 {
     kv_restore(ctx, row);
+    pending_restore(ctx, row);
 }
 
 struct restore_sink station_restore_sink(struct station *st)
