@@ -12,9 +12,9 @@
  *     GET  /state  /log  /figures  /health
  *
  * One charger: as above. A fleet: each path also under /chargers/{identity}/…, the plain ones mean
- * the first; GET /chargers lists them. 200 {"ok":true} or what was asked for; 404 {"error":"unknown
- * connector"} or unknown path; 405; 409 not possible now; 422 a missing or bad parameter. No key:
- * it listens on loopback. */
+ * the first (/figures: all); GET /chargers lists them. 200 {"ok":true} or what was asked for; 404
+ * {"error":"unknown connector"} or unknown path; 405; 409 not possible now; 422 a missing or bad
+ * parameter. No key: it listens on loopback. */
 #ifndef SIM_CONTROL_H
 #define SIM_CONTROL_H
 

@@ -12,10 +12,10 @@ struct fleet;
 
 struct fleet_settings {
     struct charger_settings charger; /* of each; identity is a prefix when count > 1 */
-    int count;
-    int64_t stagger_ms;      /* between two starts */
-    bool busy;               /* cars come and go */
-    const char *const *tags; /* whose cards they use */
+    int count;                       /* 0: none at first, fleet_add() brings them */
+    int64_t stagger_ms;              /* between two starts */
+    bool busy;                       /* cars come and go */
+    const char *const *tags;         /* whose cards they use */
     size_t tag_count;
 };
 
@@ -25,10 +25,11 @@ void fleet_free(struct fleet *fleet);
 size_t fleet_count(const struct fleet *fleet);
 struct charger *fleet_at(const struct fleet *fleet, size_t index);
 struct charger *fleet_find(const struct fleet *fleet, const char *identity); /* no case; NULL */
-/* One more, for scenarios; NULL and why: the identity is taken. */
+/* One more, for scenarios (no cars come by themselves); NULL and why: the identity is taken. */
 struct charger *fleet_add(struct fleet *fleet, const struct charger_settings *settings,
                           struct reason *why);
-/* {"chargers":n,"online":n,"accepted":n,"charging":n, the figures summed up} */
-void fleet_write_figures(const struct fleet *fleet, struct strbuf *out);
+/* {"chargers":n,"online":n,"accepted":n,"charging":n, the figures summed up}; of all, or of the one
+ * that is not NULL. */
+void fleet_write_figures(const struct fleet *fleet, const struct charger *only, struct strbuf *out);
 
 #endif
