@@ -214,6 +214,18 @@ static inline UNUSED bool rig_store(struct rig *rig, struct batch *batch)
     return !batch->failed;
 }
 
+/* Stores one record of its own batch. */
+static inline UNUSED void rig_put(struct rig *rig, struct record from)
+{
+    struct batch *batch = rig_batch(rig);
+    struct record *record = batch_add(batch, from.kind);
+    struct record *next = record->next;
+    *record = from;
+    record->next = next;
+    assert_true(rig_store(rig, batch));
+    batch_free(batch);
+}
+
 /* ---- faults ---- */
 
 static inline uint64_t hash_of(const char *text)
@@ -359,6 +371,12 @@ static inline UNUSED const char *rig_rows(struct rig *rig, const char *name, con
     if (rig->error)
         fail_msg("%s: %s", name, rig->error);
     return rig->rows;
+}
+
+static inline UNUSED void assert_rows(struct rig *rig, const char *name, const char *params,
+                                      const char *rows)
+{
+    assert_string_equal(rig_rows(rig, name, params), rows);
 }
 
 static inline UNUSED const char *rig_refusal(struct rig *rig, const char *name, const char *params)
