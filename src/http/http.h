@@ -28,9 +28,9 @@ struct http_settings {
     int64_t request_timeout_ms;  /* 10000 for the head, else closed; again for the body, else 408 */
     int64_t answer_timeout_ms;   /* 120000: the handler never answered → 504; again for sending */
     int connections_max;         /* 512 */
-    int connections_per_address; /* 64 */
-    int streams_max;         /* 1000: endless answers at once; one more is 503 with Retry-After */
-    int64_t stream_stall_ms; /* 60000: an endless answer whose client takes nothing is cut */
+    int connections_per_address; /* 64; 0 = no limit */
+    int streams_max;             /* 1000: endless answers at once; one more is 503 */
+    int64_t stream_stall_ms;     /* 60000: an endless answer whose client takes nothing is cut */
     const struct http_key *keys; /* copied */
     size_t key_count;
 };
@@ -44,7 +44,7 @@ typedef void (*http_handler)(void *ctx, uint64_t request, const struct request *
 /* Where the body of one request goes instead. `close` exactly once: `whole` when all of it was
  * written. */
 struct http_sink {
-    bool (*write)(void *ctx, const char *data, size_t len); /* false: give up, see `refusal` */
+    bool (*write)(void *ctx, const char *data, size_t len); /* false: it cannot be kept (503) */
     void (*close)(void *ctx, bool whole);
     void *ctx;
     int64_t max;     /* bytes; more is answered 413 */
@@ -63,15 +63,18 @@ int http_fd(const struct http *http);
 void http_run(struct http *http);
 bool http_wants_run(const struct http *http);
 int64_t http_timeout_ms(struct http *http); /* -1 = none */
-/* Copies the response. Does nothing when the client is gone (false). May be called inside handle.
- */
+/* Copies the response and takes its source over. When the client is gone it is dropped, its source
+ * closed (false). May be called inside handle. */
 bool http_respond(struct http *http, uint64_t request, const struct response *response);
 /* Optional, once, before the first request. */
 void http_on_upload(struct http *http, http_upload_hook hook, void *ctx);
 /* The waker of sources names this one. */
 void http_wake(void *http, uint64_t request);
+/* Requests whose answer is not known yet, and answers with an end that are still being pulled. */
 size_t http_pending(const struct http *http);
-/* From now on new requests get 503; those waiting go on. */
+size_t http_connections(const struct http *http);
+size_t http_streams(const struct http *http); /* endless answers */
+/* From now on new requests get 503 and endless answers end; those waiting go on. */
 void http_drain(struct http *http);
 void http_set_keys(struct http *http, const struct http_key *keys, size_t count);
 /* Answers whatever still waits with 503, stops, frees. */

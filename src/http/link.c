@@ -2,6 +2,10 @@
  *
  * MHD's own limit per address cannot be asked and its timeout starts anew with each byte, so both
  * are ours. */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -15,7 +19,8 @@ enum MHD_Result link_accept(void *ctx, const struct sockaddr *address, socklen_t
     char peer[PEER_SIZE];
     address_text(address, peer);
     const struct address_count *known = map_gets(&http->addresses, peer);
-    bool full = known && known->count >= (size_t)http->settings.connections_per_address;
+    size_t most = (size_t)http->settings.connections_per_address;
+    bool full = most && known && known->count >= most;
     return full ? MHD_NO : MHD_YES;
 }
 
@@ -41,6 +46,21 @@ void link_end_saying(struct link *link, struct span text)
 void link_end(struct link *link)
 {
     link_end_saying(link, SPAN(""));
+}
+
+/* What the other kernel has acknowledged: a client that does not read lets its window fill up. */
+bool link_progress(struct link *link, uint64_t *taken)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(link->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct tcp_info tcp = {0};
+    socklen_t len = sizeof(tcp);
+    int unsent = 0;
+    if (!info || getsockopt(info->connect_fd, IPPROTO_TCP, TCP_INFO, &tcp, &len) != 0 ||
+        ioctl(info->connect_fd, SIOCOUTQ, &unsent) != 0)
+        return false;
+    *taken = tcp.tcpi_bytes_acked;
+    return unsent > 0;
 }
 
 /* Whether half a head is here or the connection was idle cannot be told: it ends without a word. */
@@ -78,10 +98,12 @@ void link_notify(void *ctx, struct MHD_Connection *connection, void **slot,
         *link = (struct link){.http = http, .connection = connection, .head = {.fn = on_head_late}};
         address_text(info ? info->client_addr : NULL, link->peer);
         count_up(http, link->peer);
+        http->connections++;
         timer_start(http->timers, &link->head, http->settings.request_timeout_ms);
     } else if (link) {
         timer_stop(http->timers, &link->head);
         count_down(http, link->peer);
+        http->connections--;
         http->run_again = true; /* at its limit MHD listens again only when it is run */
         xfree(link);
         *slot = NULL;

@@ -44,18 +44,40 @@ enum phase {
     PHASE_ANSWERING  /* the response is known */
 };
 
+/* An answer whose body is pulled from a source. Belongs to its MHD_Response, whose end closes the
+ * source: that comes exactly once whatever becomes of request, client and server. */
+struct stream {
+    struct http *http;
+    uint64_t number;           /* of the exchange */
+    struct exchange *exchange; /* NULL when it has ended before the response */
+    struct body_source source;
+    bool started, woken;
+    bool ending;  /* the server stops: an endless one ends, one with an end is cut */
+    bool broken;  /* its client took nothing for too long */
+    mono_t since; /* when the client last took something, or had nothing to take */
+    uint64_t taken;
+};
+
 /* One HTTP exchange, from the end of the head to the last byte of the answer. Its deadline bounds
- * each phase. */
+ * each phase; for a stream it is the tick that looks for stalls. */
 struct exchange {
     struct http *http;
     uint64_t number;
-    struct MHD_Connection *connection; /* NULL once MHD is done with it */
+    struct MHD_Connection *connection;
     struct strbuf body;
+    struct http_sink sink; /* of an upload; `close` is NULL before and after */
+    int64_t received;      /* by the sink; after a refusal: what was thrown away since */
     enum phase phase;
     bool too_large, suspended;
+    bool judged; /* the four below are known */
+    enum key_scope scope;
+    char *key_name;
+    int retry_after_s;
     struct timer deadline;
-    struct MHD_Response *response; /* set by http_respond, queued in the access handler */
+    struct MHD_Response *response; /* set by http_respond, queued in the access handler; or a
+                                      refusal that waits for the end of the body */
     int status;
+    struct stream *stream; /* inside of the response, or NULL */
 };
 
 struct http {
@@ -64,10 +86,15 @@ struct http {
     struct timers *timers;
     http_handler handle;
     void *ctx;
+    http_upload_hook upload;
+    void *upload_ctx;
     struct keys keys;
     struct idmap exchanges; /* by number, those that were handed over and not answered */
+    struct idmap streams;   /* by number, struct stream * */
+    size_t endless;         /* of them */
     uint64_t next_number;
     struct map addresses; /* address → struct address_count * */
+    size_t connections;
     bool running, run_again, draining;
     int port;
 };
@@ -81,6 +108,8 @@ struct link *link_of(struct MHD_Connection *connection);
 void link_end(struct link *link);
 /* The same, after `text` was sent past MHD, which cannot answer a request that is not whole. */
 void link_end_saying(struct link *link, struct span text);
+/* How much the client has taken in all, and whether there is more on its way to it. */
+bool link_progress(struct link *link, uint64_t *taken);
 void link_forget_addresses(struct http *http);
 
 /* keys.c */
@@ -104,10 +133,35 @@ struct span request_key(struct MHD_Connection *connection);
 void address_text(const struct sockaddr *address, char out[PEER_SIZE]);
 int address_listen(const char *address, int port, int *bound_port, struct reason *why);
 
+/* http.c */
+void exchange_resume(struct exchange *exchange);
+/* What is known of the request; the key is judged the first time. False: too many headers. */
+bool exchange_read(struct exchange *exchange, const char *method, const char *uri,
+                   struct arena *arena, struct request *out);
+void exchange_suspend(struct exchange *exchange);
+
+/* stream.c: takes the source over. NULL: closed already. */
+struct MHD_Response *stream_make(struct exchange *exchange, const struct response *from);
+bool stream_is_too_many(const struct http *http, const struct body_source *source);
+/* The next look at whether the client takes anything. */
+void stream_watch(struct stream *stream);
+/* `all`: also those with an end. */
+void streams_end(struct http *http, bool all);
+
+/* upload.c: asks the hook about a request with a body. `refused` gets an answer, or NULL. */
+void upload_begin(struct exchange *exchange, const char *method, const char *uri, int64_t length,
+                  int *status, struct MHD_Response **refused);
+/* False: the sink gave up or was given too much, and is closed; `refused` as above. */
+bool upload_write(struct exchange *exchange, const char *data, size_t len, int *status,
+                  struct MHD_Response **refused);
+void upload_close(struct exchange *exchange, bool whole);
+
 /* response.c */
 struct MHD_Response *response_make(const struct response *from);
+/* Gives `made` the headers of `from`, and those that all have. */
+void response_dress(struct MHD_Response *made, const struct response *from);
 struct MHD_Response *response_problem(int status, const char *detail);
-/* A whole 408, head included. */
-void response_late(struct strbuf *out);
+/* A whole answer past MHD, head included, after which the connection ends. */
+void response_raw(struct strbuf *out, int status, const char *detail);
 
 #endif

@@ -55,15 +55,19 @@ struct MHD_Response *response_make(const struct response *from)
 {
     struct MHD_Response *made = MHD_create_response_from_buffer(
         from->body.len, (void *)(uintptr_t)from->body.at, MHD_RESPMEM_MUST_COPY);
-    if (!made)
-        return NULL;
+    if (made)
+        response_dress(made, from);
+    return made;
+}
+
+void response_dress(struct MHD_Response *made, const struct response *from)
+{
     add_default(made, from, "Content-Type", from->content_type);
     add_default(made, from, "Cache-Control", "no-store");
     add_default(made, from, "X-Content-Type-Options", "nosniff");
     for (size_t i = 0; i < from->header_count; i++)
         if (!is_mhds_own(from->headers[i].name))
             add_header(made, from->headers[i].name, from->headers[i].value);
-    return made;
 }
 
 struct MHD_Response *response_problem(int status, const char *detail)
@@ -77,14 +81,14 @@ struct MHD_Response *response_problem(int status, const char *detail)
     return made;
 }
 
-void response_late(struct strbuf *out)
+void response_raw(struct strbuf *out, int status, const char *detail)
 {
     struct strbuf body = {0};
-    http_problem(&body, 408, "the request was not complete in time", NULL);
+    http_problem(&body, status, detail, NULL);
     strbuf_addf(out,
-                "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+                "HTTP/1.1 %d %s\r\nConnection: close\r\n"
                 "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n"
                 "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n%s",
-                body.len, strbuf_text(&body));
+                status, status_title(status), body.len, strbuf_text(&body));
     strbuf_clear(&body);
 }

@@ -58,7 +58,9 @@ void rig_init(struct rig *rig)
                      .request_timeout_ms = 10000,
                      .answer_timeout_ms = 120000,
                      .connections_max = 512,
-                     .connections_per_address = 64},
+                     .connections_per_address = 64,
+                     .streams_max = 1000,
+                     .stream_stall_ms = 60000},
         .answer = {.status = 200,
                    .content_type = "application/json",
                    .body = SPAN("{\"ok\":true}")},
@@ -177,7 +179,7 @@ static const char *end_of_head(struct client *client)
     return strstr(strbuf_text(&client->in), "\r\n\r\n");
 }
 
-static void read_head(struct rig *rig, struct client *client, struct reply *reply)
+void client_head(struct rig *rig, struct client *client, struct reply *reply)
 {
     const char *end = NULL;
     RIG_UNTIL(rig, (end = end_of_head(client)) || client->eof);
@@ -192,7 +194,7 @@ static void read_head(struct rig *rig, struct client *client, struct reply *repl
 
 static void read_reply(struct rig *rig, struct client *client, struct reply *reply, bool body)
 {
-    read_head(rig, client, reply);
+    client_head(rig, client, reply);
     if (reply->status == 0 || reply->status == 100)
         return;
     assert_true(reply_has(reply, "X-Content-Type-Options: nosniff"));

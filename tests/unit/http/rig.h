@@ -73,6 +73,8 @@ void client_reply(struct rig *rig, struct client *client, struct reply *reply);
 void client_reply_to_head(struct rig *rig, struct client *client, struct reply *reply);
 /* Is there a header line `Name: value`? */
 bool reply_has(const struct reply *reply, const char *line);
+/* Only the head of a reply; what follows stays in client.in. */
+void client_head(struct rig *rig, struct client *client, struct reply *reply);
 /* The server ends the connection, with nothing more to say. */
 void client_expect_end(struct rig *rig, struct client *client);
 void client_expect_nothing(struct rig *rig, struct client *client);

@@ -62,7 +62,7 @@ static void the_response_is_copied(void **state)
     struct reply reply;
     char name[] = "X-Name", value[] = "value", body[] = "body", type[] = "text/plain";
     struct name_value header = {name, value};
-    struct response response = {200, type, {body, 4}, &header, 1};
+    struct response response = {200, type, {body, 4}, &header, 1, NULL};
     rig_init(&rig);
     rig.hold = true;
     rig_open(&rig);
