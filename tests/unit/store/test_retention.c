@@ -229,6 +229,97 @@ static void test_many_owners(void **state)
     assert_int_equal(count(rig, "meter_value"), 600);
 }
 
+/* ---- commands, jobs, reservations ---- */
+
+static void put_command(struct rig *rig, const char *id, const char *state, int64_t asked,
+                        int64_t ended)
+{
+    rig_put(rig, (struct record){.kind = RECORD_COMMAND,
+                                 .command = {.id = id,
+                                             .cp = "C",
+                                             .action = "Reset",
+                                             .state = state,
+                                             .asked_ms = asked,
+                                             .sent_ms = ABSENT,
+                                             .ended_ms = ended}});
+}
+
+static void put_reservation(struct rig *rig, int64_t id, int64_t expiry, int64_t ended)
+{
+    rig_put(rig, (struct record){.kind = RECORD_RESERVATION,
+                                 .reservation = {"C", id, 1, "Tag", NULL, expiry, OLD}});
+    if (ended != ABSENT)
+        rig_put(rig, (struct record){.kind = RECORD_RESERVATION_END,
+                                     .reservation_end = {"C", id, 0, "USED", 1, ended}});
+}
+
+static void put_job(struct rig *rig, const char *kind, int64_t accepted, int64_t status)
+{
+    rig_put(rig,
+            (struct record){
+                .kind = RECORD_JOB,
+                .job = {.cp = "C", .kind = kind, .request_id = ABSENT, .accepted_ms = accepted}});
+    if (status != ABSENT)
+        rig_put(rig, (struct record){.kind = RECORD_JOB_STATUS,
+                                     .job_status = {"C", kind, "x", ABSENT, status}});
+}
+
+/* What goes first counts from its end; what has none, from the last that is known of it. */
+static void test_ended(void **state)
+{
+    struct rig *rig = *state;
+    put_command(rig, "lost", "queued", OLD, ABSENT);
+    rig_reopen(rig);
+    put_command(rig, "old", "accepted", OLD, OLD + 1);
+    put_command(rig, "under-way", "queued", OLD, ABSENT);
+    put_command(rig, "lately", "timeout", OLD, YOUNG);
+    put_command(rig, "young", "accepted", YOUNG, YOUNG);
+    put_reservation(rig, 1, OLD + 5, ABSENT);   /* expired */
+    put_reservation(rig, 2, OLD + 5, YOUNG);    /* used by a transaction that came late */
+    put_reservation(rig, 3, NOW + 5, OLD + 1);  /* used long before its expiry */
+    put_reservation(rig, 4, NOW + DAY, ABSENT); /* stands */
+    put_job(rig, "log", OLD, OLD + 1);
+    put_job(rig, "firmware", OLD, YOUNG);
+    put_job(rig, "diagnostics", OLD, ABSENT);
+    put_job(rig, "young", YOUNG, ABSENT);
+    struct store_retention keep = {.message_days = 10, .meter_value_days = 10};
+    steps(rig, &keep);
+    assert_int_equal(count(rig, "command") + count(rig, "reservation") + count(rig, "job"), 13);
+    keep.event_days = 10;
+    steps(rig, &keep);
+    assert_int_equal(count(rig, "command"), 3);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM command WHERE id IN"
+                                     " ('under-way', 'lately', 'young')"),
+                     3);
+    assert_int_equal(count(rig, "reservation"), 2);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM reservation WHERE id IN (2, 4)"), 2);
+    assert_int_equal(count(rig, "job"), 2);
+    assert_int_equal(
+        rig_number(rig, "SELECT count(*) FROM job WHERE kind IN ('firmware', 'young')"), 2);
+    put_job(rig, "log", NOW, ABSENT); /* no id comes again */
+    assert_int_equal(rig_number(rig, "SELECT max(id) FROM job"), 5);
+}
+
+static void test_many_ended(void **state)
+{
+    struct rig *rig = *state;
+    struct batch *batch = rig_batch(rig);
+    for (int i = 0; i < 1200; i++)
+        batch_add(batch, RECORD_COMMAND)->command =
+            (struct record_command){.id = arena_printf(&batch->arena, "c%d", i),
+                                    .cp = "C",
+                                    .action = "Reset",
+                                    .state = "accepted",
+                                    .asked_ms = i % 2 ? OLD : YOUNG,
+                                    .sent_ms = ABSENT,
+                                    .ended_ms = i % 2 ? OLD : YOUNG};
+    assert_true(rig_store(rig, batch));
+    batch_free(batch);
+    struct store_retention keep = {.event_days = 10};
+    assert_true(steps(rig, &keep) >= 7 + 3 + 2);
+    assert_int_equal(count(rig, "command"), 600);
+}
+
 /* On the writer thread, between groups: one step for each at least, until nothing is left. */
 static void write_some(struct rig *rig, int times)
 {
@@ -291,16 +382,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_logs),
-        TEST(test_whole_blocks),
-        TEST(test_for_ever),
-        TEST(test_message_rows),
-        TEST(test_began_in_future),
-        TEST(test_empty),
-        TEST(test_samples),
-        TEST(test_open_and_long_ones),
-        TEST(test_many_owners),
-        TEST(test_on_the_thread),
+        TEST(test_logs),         TEST(test_whole_blocks),       TEST(test_for_ever),
+        TEST(test_message_rows), TEST(test_began_in_future),    TEST(test_empty),
+        TEST(test_samples),      TEST(test_open_and_long_ones), TEST(test_many_owners),
+        TEST(test_ended),        TEST(test_many_ended),         TEST(test_on_the_thread),
         TEST(test_failing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
