@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-enum { LIMIT = 256 * 1024, HEAVY = 1024 * 1024 };
+enum { LIMIT = 512 * 1024, HEAVY = 1024 * 1024 };
 
 static void limit_files(rlim_t bytes)
 {
