@@ -30,7 +30,9 @@ static void data_transfer_verdict(struct call *call, const struct verdict *verdi
     struct json *answer = call_object(call);
     bool given = verdict->kind == VERDICT_GIVEN && status;
     json_adds(&call->arena, answer, "status", given ? status : "UnknownVendorId");
-    if (given)
+    bool unknown =
+        !given || text_is(status, "UnknownVendorId") || text_is(status, "UnknownMessageId");
+    if (!unknown)
         add_data(call, answer, whole ? json_get(extra, "data") : extra);
     call_answer(call, answer);
 }

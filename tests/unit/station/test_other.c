@@ -24,6 +24,7 @@ static void n6_data_transfer_is_answered_by_policies(void **state)
     data_transfer(f, "3");
     EXPECT_SENT(f, "1 [3,\"3\",{\"status\":\"Rejected\",\"data\":\"{\\\"a\\\":[]}\"}]");
     policy_says(f, EVENT_ACTION, "UnknownMessageId", NULL);
+    f->scripts[EVENT_ACTION].extra = "{\"data\":\"x\"}"; /* no data then */
     data_transfer(f, "4");
     EXPECT_SENT(f, "1 [3,\"4\",{\"status\":\"UnknownMessageId\"}]");
     f->scripts[EVENT_ACTION] = (struct script){.kind = VERDICT_NONE};
