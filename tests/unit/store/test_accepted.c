@@ -226,10 +226,11 @@ static void test_profile_after_failure(void **state)
 {
     struct rig *rig = *state;
     int64_t id = rig_start(rig, start_of("CP1", "A", 50), NULL);
+    int64_t other = rig_start(rig, start_of("CP1", "B", 60), NULL);
     profile(rig, 1, 1, 0, "TxProfile", id);
-    rig_reopen(rig);
     struct batch *batch = rig_batch(rig);
-    batch_add(batch, RECORD_STOP)->stop = stop_of("CP1", id); /* deletes the last one */
+    batch_add(batch, RECORD_STOP)->stop = stop_of("CP1", id);    /* deletes the last one */
+    batch_add(batch, RECORD_STOP)->stop = stop_of("CP1", other); /* finds none */
     batch_add(batch, RECORD_KV)->kv = (struct record_kv){"key", NULL, ABSENT};
     assert_false(rig_store(rig, batch));
     batch_free(batch);
