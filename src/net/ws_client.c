@@ -33,6 +33,7 @@ struct ws_client {
     struct ws_client_hooks hooks;
     struct timer timer; /* by state: connect timeout, close deadline, telling of failure */
     enum client_state state;
+    mono_t heard;
 };
 
 static struct ws_client *of_link(struct ws_link *link)
@@ -49,6 +50,7 @@ static void on_opened(struct ws_link *link, const char *subprotocol)
 {
     struct ws_client *client = of_link(link);
     client->state = OPEN;
+    client->heard = mono_now();
     timer_stop(timers_of(client), &client->timer);
     client->hooks.opened(client->hooks.ctx, subprotocol);
 }
@@ -61,7 +63,7 @@ static void on_message(struct ws_link *link, const char *text, size_t len)
 
 static void on_heard(struct ws_link *link)
 {
-    (void)link; /* chargers do not watch the server here; the simulator's model does */
+    of_link(link)->heard = mono_now(); /* the simulator's model watches the server */
 }
 
 static void on_closed(struct ws_link *link, int status, int code, const char *why)
@@ -167,6 +169,49 @@ struct ws_client *ws_client_open(struct ws_client_context *context,
 bool ws_client_send(struct ws_client *client, const char *text, size_t len)
 {
     return client->state == OPEN && ws_link_send(&client->link, text, len) == WS_SENT;
+}
+
+static bool send_fragments(struct ws_link *link, const char *bytes, size_t len)
+{
+    size_t first = len / 3, second = len / 3;
+    return ws_link_send_piece(link, WS_TEXT_BEGINS, bytes, first) == WS_SENT &&
+           ws_link_send_piece(link, WS_TEXT_GOES_ON, bytes + first, second) == WS_SENT &&
+           ws_link_send_piece(link, WS_TEXT_ENDS, bytes + first + second, len - first - second) ==
+               WS_SENT;
+}
+
+bool ws_client_send_as(struct ws_client *client, enum ws_client_form form, const char *bytes,
+                       size_t len)
+{
+    if (client->state != OPEN)
+        return false;
+    if (form == WS_CLIENT_FRAGMENTS)
+        return send_fragments(&client->link, bytes, len);
+    enum ws_piece piece = form == WS_CLIENT_BINARY ? WS_BINARY : WS_TEXT;
+    return ws_link_send_piece(&client->link, piece, bytes, len) == WS_SENT;
+}
+
+void ws_client_ping(struct ws_client *client)
+{
+    if (client->state == OPEN)
+        ws_link_ping(&client->link);
+}
+
+mono_t ws_client_heard(const struct ws_client *client)
+{
+    return client->heard;
+}
+
+void ws_client_ignore_pings(struct ws_client *client)
+{
+    if (client->state == OPEN)
+        ws_link_ignore_pings(&client->link);
+}
+
+void ws_client_abandon(struct ws_client *client, const struct ws_client_hooks *hooks)
+{
+    client->hooks = *hooks;
+    ws_link_pause(&client->link, true);
 }
 
 void ws_client_close(struct ws_client *client, int code, const char *reason)

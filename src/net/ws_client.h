@@ -42,6 +42,17 @@ struct ws_client *ws_client_open(struct ws_client_context *context,
                                  const struct ws_client_hooks *hooks, struct reason *why);
 /* False: not open (any more). */
 bool ws_client_send(struct ws_client *client, const char *text, size_t len);
+/* Any bytes, valid or not, for the simulator's faults: as one text, as binary, or as a text in
+ * three fragments. */
+enum ws_client_form { WS_CLIENT_TEXT, WS_CLIENT_BINARY, WS_CLIENT_FRAGMENTS };
+bool ws_client_send_as(struct ws_client *client, enum ws_client_form form, const char *bytes,
+                       size_t len);
+void ws_client_ping(struct ws_client *client);
+mono_t ws_client_heard(const struct ws_client *client); /* the last data or pong, or the opening */
+void ws_client_ignore_pings(struct ws_client *client);  /* of the server, from now on */
+/* A silent loss: nothing is read or answered any more, and the socket stays open until
+ * ws_client_free. Only `closed` of the new hooks may still come. */
+void ws_client_abandon(struct ws_client *client, const struct ws_client_hooks *hooks);
 void ws_client_close(struct ws_client *client, int code, const char *reason);
 void ws_client_drop(struct ws_client *client); /* ends TCP without a Close, as a power cut does */
 void ws_client_free(struct ws_client *client); /* closed first if open; no hook is called then */

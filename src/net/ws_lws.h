@@ -85,6 +85,13 @@ bool ws_link_connect(struct ws_lws *lws, struct ws_link *link, const struct ws_l
 
 enum ws_sent { WS_SENT, WS_QUEUE_FULL, WS_NOT_OPEN };
 enum ws_sent ws_link_send(struct ws_link *link, const char *text, size_t len);
+/* What a simulated charger may do beside that: binary, or the pieces of a fragmented text in order;
+ * nothing else may be sent between them. */
+enum ws_piece { WS_TEXT, WS_BINARY, WS_TEXT_BEGINS, WS_TEXT_GOES_ON, WS_TEXT_ENDS };
+enum ws_sent ws_link_send_piece(struct ws_link *link, enum ws_piece piece, const char *bytes,
+                                size_t len);
+/* From now on pings of the peer are not answered. */
+void ws_link_ignore_pings(struct ws_link *link);
 void ws_link_ping(struct ws_link *link);
 /* Sends Close after what is queued. The caller sets a deadline and calls ws_link_drop then. */
 void ws_link_close(struct ws_link *link, int code, const char *reason);

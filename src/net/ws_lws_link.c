@@ -17,6 +17,7 @@ enum {
 struct ws_frame {
     struct ws_frame *next;
     size_t len;
+    enum lws_write_protocol kind;
     unsigned char bytes[]; /* LWS_PRE, then the text */
 };
 
@@ -36,13 +37,14 @@ static bool write_frame(struct ws_link *link, unsigned char *bytes, size_t len,
     return false;
 }
 
-static bool write_text(struct ws_link *link, const char *text, size_t len)
+static bool write_now(struct ws_link *link, const char *text, size_t len,
+                      enum lws_write_protocol kind)
 {
     struct ws_lws *lws = link->lws;
     if (LWS_PRE + len > SCRATCH_MAX) {
         unsigned char *own = xmalloc(LWS_PRE + len);
         memcpy(own + LWS_PRE, text, len);
-        bool written = write_frame(link, own + LWS_PRE, len, LWS_WRITE_TEXT);
+        bool written = write_frame(link, own + LWS_PRE, len, kind);
         xfree(own);
         return written;
     }
@@ -52,14 +54,16 @@ static bool write_text(struct ws_link *link, const char *text, size_t len)
     }
     if (len > 0)
         memcpy(lws->scratch + LWS_PRE, text, len);
-    return write_frame(link, lws->scratch + LWS_PRE, len, LWS_WRITE_TEXT);
+    return write_frame(link, lws->scratch + LWS_PRE, len, kind);
 }
 
-static void enqueue(struct ws_link *link, const char *text, size_t len)
+static void enqueue(struct ws_link *link, const char *text, size_t len,
+                    enum lws_write_protocol kind)
 {
     struct ws_frame *frame = xmalloc(sizeof(*frame) + LWS_PRE + len);
     frame->next = NULL;
     frame->len = len;
+    frame->kind = kind;
     if (len > 0)
         memcpy(frame->bytes + LWS_PRE, text, len);
     if (link->queue_last != NULL) {
@@ -87,17 +91,42 @@ bool ws_link_is_open(const struct ws_link *link)
            !link->dropped && link->peer_code == 0;
 }
 
-enum ws_sent ws_link_send(struct ws_link *link, const char *text, size_t len)
+static enum ws_sent send_kind(struct ws_link *link, const char *text, size_t len,
+                              enum lws_write_protocol kind)
 {
     if (!ws_link_is_open(link))
         return WS_NOT_OPEN;
     if (can_write(link))
-        return write_text(link, text, len) ? WS_SENT : WS_NOT_OPEN;
+        return write_now(link, text, len, kind) ? WS_SENT : WS_NOT_OPEN;
     if (link->queued + len > link->queue_max)
         return WS_QUEUE_FULL;
-    enqueue(link, text, len);
+    enqueue(link, text, len, kind);
     lws_callback_on_writable(link->wsi);
     return WS_SENT;
+}
+
+enum ws_sent ws_link_send(struct ws_link *link, const char *text, size_t len)
+{
+    return send_kind(link, text, len, LWS_WRITE_TEXT);
+}
+
+enum ws_sent ws_link_send_piece(struct ws_link *link, enum ws_piece piece, const char *bytes,
+                                size_t len)
+{
+    static const int kinds[] = {[WS_TEXT] = LWS_WRITE_TEXT,
+                                [WS_BINARY] = LWS_WRITE_BINARY,
+                                [WS_TEXT_BEGINS] = LWS_WRITE_TEXT | LWS_WRITE_NO_FIN,
+                                [WS_TEXT_GOES_ON] = LWS_WRITE_CONTINUATION | LWS_WRITE_NO_FIN,
+                                [WS_TEXT_ENDS] = LWS_WRITE_CONTINUATION};
+    return send_kind(link, bytes, len, (enum lws_write_protocol)kinds[piece]);
+}
+
+/* lws answers pings in its parser, before any callback, but not on a connection for which a reason
+ * of closing is prepared; preparing one does nothing else until the socket closes. */
+void ws_link_ignore_pings(struct ws_link *link)
+{
+    if (ws_link_is_open(link))
+        lws_close_reason(link->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
 }
 
 static bool write_ping(struct ws_link *link)
@@ -199,7 +228,7 @@ int ws_link_on_writeable(struct ws_link *link)
         if (lws_partial_buffered(link->wsi))
             break;
         struct ws_frame *frame = link->queue_first;
-        if (!write_frame(link, frame->bytes + LWS_PRE, frame->len, LWS_WRITE_TEXT))
+        if (!write_frame(link, frame->bytes + LWS_PRE, frame->len, frame->kind))
             return 0;
         dequeue(link);
     }
