@@ -477,6 +477,164 @@ static void c2_effects_may_come_before_the_answer(void **state)
     fake_free(f);
 }
 
+static char told_id[UUID_SIZE];
+static bool told_full;
+
+static void on_told(void *ctx, const struct call_result *result)
+{
+    on_done(ctx, result);
+    text_copy(told_id, sizeof(told_id), span_of(result->id));
+    told_full = result->queue_full;
+}
+
+static void a_command_has_its_id_from_the_beginning(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    const struct command command = {.action = "ClearCache", .payload = "{}"};
+    char a[UUID_SIZE], b[UUID_SIZE];
+    struct asked first = {0}, second = {0};
+    assert_true(station_command(f->st, "CP1", &command, a, on_told, &first) != 0);
+    assert_true(station_command(f->st, "CP1", &command, b, on_told, &second) != 0);
+    assert_string_equal(sent_id(f), a);
+    assert_string_not_equal(a, b);
+    answer(f, "[3,\"%s\",{\"status\":\"Accepted\"}]");
+    assert_string_equal(told_id, a);
+    assert_string_equal(sent_id(f), b);
+    down(f, "CP1", 1);
+    assert_string_equal(told_id, b);
+    assert_int_equal(station_command(f->st, "cp1", &command, a, on_told, &first), 0);
+    assert_string_equal(told_id, a); /* in any case */
+    EXPECT_OUTCOME(&second, CALL_OFFLINE, "went offline");
+    fake_free(f);
+}
+
+/* How many rows of that command read so. */
+static size_t told(struct fake *f, const char *id, const char *rest)
+{
+    char *what = xprintf("COMMAND id=%s %s", id, rest);
+    size_t found = rows(f, what);
+    xfree(what);
+    return found;
+}
+
+static void commands_are_recorded_when_asked_and_when_ended(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    struct asked asked = {0};
+    char id[UUID_SIZE];
+    const struct command command = {.action = "GetConfiguration",
+                                    .payload = "{\"key\":[\"A\"]}",
+                                    .asked_by = "ops",
+                                    .batch = "b1"};
+    station_command(f->st, "cp1", &command, id, on_told, &asked);
+    assert_int_equal(told(f, id,
+                          "cp=CP1 action=GetConfiguration state=queued payload={\"key\":[\"A\"]} "
+                          "by=ops batch=b1 asked=1752470408000 sent=- ended=- response=-"),
+                     1);
+    clock_advance(2000);
+    answer(f, "[3,\"%s\",{\"unknownKey\": [\"A\"]}]");
+    assert_int_equal(told(f, id,
+                          "state=accepted by=ops batch=b1 asked=1752470408000 sent=1752470408000 "
+                          "ended=1752470410000 why=-"),
+                     1);
+    assert_non_null(strstr(f->rows.at[f->rows.count - 1], "response={\"unknownKey\": [\"A\"]} "));
+    station_command(f->st, "CP1", &command, id, on_told, &asked);
+    answer(f, "[4,\"%s\",\"NotSupported\",\"no\",{\"a\":[1]}]");
+    assert_int_equal(
+        told(f, id, "state=error code=NotSupported description=no details={\"a\":[1]}"), 1);
+    station_command(f->st, "CP1", &command, id, on_told, &asked);
+    pass(f, 30000);
+    assert_int_equal(told(f, id, "state=timeout ended=1752470440000"), 1);
+    down(f, "CP1", 1);
+    station_command(f->st, "CP1", &command, id, on_told, &asked);
+    assert_int_equal(told(f, id, "state=offline sent=- asked=1752470440000 ended=1752470440000"),
+                     1);
+    assert_int_equal(told(f, id, ""), 1); /* whole, at once */
+    station_command(f->st, "nobody", &command, id, on_told, &asked);
+    assert_int_equal(told(f, id, "cp=nobody state=offline"), 1);
+    fake_free(f);
+}
+
+static void refused_ones_are_recorded(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    const struct command command = {.action = "ClearCache", .payload = "{}"};
+    struct asked asked[22] = {0};
+    char id[UUID_SIZE];
+    for (int i = 0; i < 21; i++) {
+        station_command(f->st, "CP1", &command, id, on_told, &asked[i]);
+        assert_int_equal(asked[i].times, 0);
+    }
+    station_command(f->st, "CP1", &command, id, on_told, &asked[21]);
+    EXPECT_OUTCOME(&asked[21], CALL_REFUSED, "too many commands wait");
+    assert_true(told_full);
+    assert_int_equal(told(f, id, "state=refused sent=-"), 1);
+    const struct charge_point_change pending = {.registration = "pending",
+                                                .security_profile = ABSENT};
+    assert_true(station_register(f->st, "CP1", &pending, NULL, NULL, NULL));
+    const struct command stop = {.action = "RemoteStopTransaction",
+                                 .payload = "{\"transactionId\":1}"};
+    struct asked remote = {0};
+    station_command(f->st, "CP1", &stop, id, on_told, &remote);
+    EXPECT_OUTCOME(&remote, CALL_REFUSED, "not accepted yet");
+    assert_false(told_full);
+    assert_int_equal(told(f, id, "state=refused"), 1);
+    down(f, "CP1", 1);
+    for (int i = 0; i < 21; i++)
+        assert_int_equal(asked[i].times, 1);
+    EXPECT_ROWS(f, 21, "COMMAND state=offline");
+    fake_free(f);
+}
+
+/* Told as cancelled, once; but if the charger answers all the same, its row says so. */
+static void cancelled_ones_are_recorded(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    const struct command command = {.action = "ClearCache", .payload = "{}"};
+    struct asked asked[3] = {0};
+    char id[3][UUID_SIZE];
+    uint64_t serial[3];
+    for (int i = 0; i < 3; i++)
+        serial[i] = station_command(f->st, "CP1", &command, id[i], on_told, &asked[i]);
+    station_cancel(f->st, "CP1", serial[0]);
+    station_cancel(f->st, "CP1", serial[0]);
+    station_cancel(f->st, "CP1", serial[1]);
+    assert_int_equal(told(f, id[0], "state=cancelled"), 1);
+    assert_int_equal(told(f, id[1], "state=cancelled sent=-"), 1);
+    answer(f, "[3,\"%s\",{\"status\":\"Accepted\"}]");
+    assert_int_equal(told(f, id[0], "state=accepted"), 1);
+    EXPECT_OUTCOME(&asked[0], CALL_CANCELLED, "cancelled");
+    station_cancel(f->st, "CP1", serial[2]);
+    down(f, "CP1", 1); /* no answer: cancelled it stays */
+    assert_int_equal(told(f, id[2], "state=cancelled"), 1);
+    assert_int_equal(told(f, id[2], "state=offline"), 0);
+    EXPECT_OUTCOME(&asked[2], CALL_CANCELLED, "cancelled");
+    fake_free(f);
+}
+
+static void secrets_are_not_in_the_rows(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    const struct command key = {.action = "ChangeConfiguration",
+                                .payload = "{\"key\":\"AuthorizationKey\",\"value\":\"s3cret\"}"};
+    const struct command log = {.action = "GetDiagnostics",
+                                .payload = "{\"location\":\"ftp://u:s3cret@h/?t=s3cret\"}"};
+    station_command(f->st, "CP1", &key, NULL, NULL, NULL);
+    answer(f,
+           "[4,\"%s\",\"GenericError\",\"\",{\"key\":\"AuthorizationKey\",\"value\":\"s3cret\"}]");
+    station_command(f->st, "CP1", &log, NULL, NULL, NULL);
+    answer(f, "[3,\"%s\",{}]");
+    EXPECT_ROWS(f, 4, "COMMAND");
+    for (size_t i = 0; i < f->rows.count; i++)
+        assert_null(strstr(f->rows.at[i], "s3cret"));
+    fake_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +661,11 @@ int main(void)
         cmocka_unit_test(freeing_the_station_tells_who_waits),
         cmocka_unit_test(payloads_are_checked_to_the_letter),
         cmocka_unit_test(c2_effects_may_come_before_the_answer),
+        cmocka_unit_test(a_command_has_its_id_from_the_beginning),
+        cmocka_unit_test(commands_are_recorded_when_asked_and_when_ended),
+        cmocka_unit_test(refused_ones_are_recorded),
+        cmocka_unit_test(cancelled_ones_are_recorded),
+        cmocka_unit_test(secrets_are_not_in_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,8 @@ static const char *some_cp(void)
 
 static void on_ended(void *ctx, const struct call_result *result)
 {
-    (void)result;
     (void)ctx;
+    assert_int_equal(strlen(result->id), 36);
     storm.ended++;
     if (draw(20) == 0)
         station_delete(storm.f->st, some_cp(), NULL, NULL, NULL);
@@ -49,11 +49,12 @@ static void ask_one(void)
 {
     static const char *const actions[] = {"ClearCache", "TriggerMessage", "RemoteStartTransaction",
                                           "GetConfiguration"};
-    const char *action = actions[draw(ARRAY_LEN(actions))];
+    struct command command = {.action = actions[draw(ARRAY_LEN(actions))],
+                              .payload = "{\"requestedMessage\":\"Heartbeat\",\"idTag\":\"A\"}",
+                              .vars = draw(2) ? "{\"vehicleId\":\"v\"}" : NULL};
     const char *cp = some_cp();
     storm.asked++;
-    uint64_t serial = station_call(storm.f->st, cp, action, "{\"requestedMessage\":\"Heartbeat\"}",
-                                   0, on_ended, NULL);
+    uint64_t serial = station_command(storm.f->st, cp, &command, NULL, on_ended, NULL);
     if (serial && draw(10) == 0)
         station_cancel(storm.f->st, cp, serial);
 }
