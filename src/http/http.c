@@ -339,6 +339,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     struct exchange *exchange = *slot;
     if (!exchange) {
         *slot = exchange = exchange_new(http, connection);
+        exchange->head_only = text_is(method, MHD_HTTP_METHOD_HEAD);
         return begin(exchange, method, uri, version);
     }
     if (exchange->phase == PHASE_ANSWERING)

@@ -68,7 +68,7 @@ struct exchange {
     struct http_sink sink; /* of an upload; `close` is NULL before and after */
     int64_t received;      /* by the sink; after a refusal: what was thrown away since */
     enum phase phase;
-    bool too_large, suspended;
+    bool too_large, suspended, head_only;
     bool judged; /* the four below are known */
     enum key_scope scope;
     char *key_name;

@@ -84,6 +84,9 @@ struct MHD_Response *stream_make(struct exchange *exchange, const struct respons
         on_response_freed(stream);
         return NULL;
     }
+    /* MHD 0.9.75 sends the last chunk of a body that HEAD has not; without chunks it closes. */
+    if (exchange->head_only && !known)
+        MHD_set_response_options(made, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     response_dress(made, from);
     return made;
 }

@@ -19,8 +19,8 @@ static void add_pairs(struct strbuf *to, const char *what, const struct name_val
         strbuf_addf(to, "%s %s=%s\n", what, pairs[i].name, pairs[i].value);
 }
 
-/* Lines: `METHOD path`, `query name=value` each, `header name=value` each, `body …`, `from peer
- * scope key`. */
+/* Lines: `METHOD path`, `query name=value` each, `header name=value` each, `body …`, `upload
+ * number` if there is one, `from peer scope key`. */
 static void write_down(struct strbuf *to, const struct request *what)
 {
     strbuf_reset(to);
@@ -29,6 +29,8 @@ static void write_down(struct strbuf *to, const struct request *what)
     add_pairs(to, "header", what->headers, what->header_count);
     strbuf_adds(to, "body ");
     strbuf_add(to, what->body.at, what->body.len);
+    if (what->upload)
+        strbuf_addf(to, "\nupload %llu", (unsigned long long)what->upload);
     strbuf_addf(to, "\nfrom %s %d %s\n", what->peer, (int)what->scope,
                 what->key_name ? what->key_name : "-");
 }

@@ -188,7 +188,10 @@ static void head_reads_nothing(void **state)
             assert_true(reply_has(&reply, "Content-Length: 4"));
         RIG_UNTIL(&rig, feed.closed == 1);
         assert_int_equal(feed.started, 0);
-        client_expect_nothing(&rig, &client);
+        if (known)
+            client_expect_nothing(&rig, &client);
+        else
+            client_expect_end(&rig, &client); /* and not the last chunk of nothing */
         client_close(&client);
         rig_clear(&rig);
         feed_done(&feed);
@@ -491,7 +494,6 @@ static void draining(void **state)
 {
     (void)state;
     struct rig rig;
-    struct reply reply;
     struct feed endless, finite;
     rig_init(&rig);
     rig_open(&rig);

@@ -1,0 +1,394 @@
+/* Bodies that go into a sink: asked at the head, bounded by stalls, closed exactly once. */
+#include "rig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rig.c"
+
+/* What the hook says about `/sink…` and what its sink got; other paths go into memory. */
+struct store {
+    struct strbuf got;
+    int asked, closed, whole;
+    bool full; /* the sink gives up */
+    int64_t max;
+    enum key_scope scope;
+    uint64_t upload; /* as the handler saw it */
+};
+
+static struct store *current;
+
+static bool sink_write(void *ctx, const char *data, size_t len)
+{
+    struct store *store = ctx;
+    assert_int_equal(store->closed, 0);
+    if (store->full)
+        return false;
+    strbuf_add(&store->got, data, len);
+    return true;
+}
+
+static void sink_close(void *ctx, bool whole)
+{
+    struct store *store = ctx;
+    store->closed++;
+    store->whole += whole;
+}
+
+static bool hook(void *ctx, const struct request *head, struct http_sink *sink,
+                 struct response *refusal)
+{
+    struct store *store = ctx;
+    store->asked++;
+    store->scope = head->scope;
+    assert_int_equal(head->body.len, 0);
+    assert_string_equal(head->peer, "127.0.0.1");
+    if (strncmp(head->path, "/no", 3) == 0)
+        *refusal = (struct response){
+            .status = 404, .content_type = "text/plain", .body = SPAN("no such place")};
+    if (strncmp(head->path, "/sink", 5) != 0)
+        return false;
+    *sink = (struct http_sink){sink_write, sink_close, store, store->max, 77};
+    return true;
+}
+
+static void store_open(struct store *store, struct rig *rig)
+{
+    *store = (struct store){.max = 1 << 20};
+    current = store;
+    rig_init(rig);
+    rig_open(rig);
+    http_on_upload(rig->http, hook, store);
+}
+
+static void put(struct client *client, const char *path, const char *more)
+{
+    char head[256];
+    snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", path, more);
+    client_writes(client, head);
+}
+
+static void write_bytes(struct rig *rig, struct client *client, size_t length)
+{
+    char block[4096];
+    memset(block, 'x', sizeof(block));
+    while (length) {
+        size_t n = length < sizeof(block) ? length : sizeof(block);
+        client_write(client, block, n);
+        length -= n;
+        rig_turn(rig, 1);
+    }
+}
+
+static void note_upload(struct rig *rig, uint64_t number)
+{
+    (void)number;
+    current->upload = strstr(rig->seen.at, "upload 77") ? 77 : 0;
+    assert_int_equal(current->closed, current->upload ? 1 : 0); /* whole before it is told */
+}
+
+static void a_whole_upload(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    rig.on_request = note_upload;
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Content-Length: 200000"); /* beyond max_body */
+    write_bytes(&rig, &client, 200000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(store.got.len, 200000);
+    assert_int_equal(store.upload, 77);
+    assert_int_equal(store.closed, 1);
+    assert_int_equal(store.whole, 1);
+    put(&client, "/memory", "Content-Length: 2"); /* asked, and not wanted */
+    client_writes(&client, "{}");
+    store.closed = 0;
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(rig.seen.at, "body {}"));
+    assert_int_equal(store.asked, 2);
+    put(&client, "/sink", "Content-Length: 0"); /* no body: not asked */
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(store.asked, 2);
+    client_close(&client);
+    rig_clear(&rig);
+    assert_int_equal(store.closed, 0);
+    strbuf_clear(&store.got);
+}
+
+static void leave_is_asked_first(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Content-Length: 3\r\nExpect: 100-continue");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 100);
+    client_writes(&client, "abc");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(store.got.at, "abc");
+    client_close(&client);
+    client = client_connect(&rig);
+    put(&client, "/no", "Content-Length: 3\r\nExpect: 100-continue");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 404);
+    assert_string_equal(reply.body, "no such place");
+    client_expect_end(&rig, &client);
+    client_close(&client);
+    rig_clear(&rig);
+    assert_int_equal(store.closed, 1);
+    strbuf_clear(&store.got);
+}
+
+/* The body of a refused one is read, so that the answer is not lost to a reset; a long one is not.
+ */
+static void refused_at_the_head(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/no", "Content-Length: 100000");
+    client_expect_nothing(&rig, &client);
+    write_bytes(&rig, &client, 100000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 404);
+    put(&client, "/no", "Content-Length: 100000000");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 404);
+    client_close(&client);
+    assert_int_equal(rig.handled, 0);
+    rig_clear(&rig);
+    assert_int_equal(store.closed, 0);
+}
+
+static void too_large(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"Content-Length: 2001", "Transfer-Encoding: chunked"};
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        store_open(&store, &rig);
+        store.max = 2000;
+        struct client client = client_connect(&rig);
+        put(&client, "/sink", heads[i]);
+        char chunk[1100];
+        snprintf(chunk, sizeof(chunk), "400\r\n%01024d\r\n", 0);
+        if (i == 0)
+            write_bytes(&rig, &client, 2001);
+        else
+            for (int n = 0; n < 3; n++, rig_turn(&rig, 1))
+                client_writes(&client, chunk);
+        if (i == 1)
+            client_writes(&client, "0\r\n\r\n");
+        client_reply(&rig, &client, &reply);
+        assert_int_equal(reply.status, 413);
+        assert_non_null(strstr(reply.body, "the body may have 2000 bytes at most"));
+        assert_int_equal(store.closed, 1);
+        assert_int_equal(store.whole, 0);
+        client_close(&client);
+        assert_int_equal(rig.handled, 0);
+        rig_clear(&rig);
+        strbuf_clear(&store.got);
+    }
+}
+
+/* Chunks without end after the limit: a mebibyte is swallowed, then the connection ends. */
+static void too_large_without_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    store_open(&store, &rig);
+    store.max = 2000;
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Transfer-Encoding: chunked");
+    char chunk[1100];
+    snprintf(chunk, sizeof(chunk), "400\r\n%01024d\r\n", 0);
+    int sent = 0;
+    while (!client.eof && sent < 2048) {
+        if (send(client.fd, chunk, strlen(chunk), MSG_NOSIGNAL) < 0)
+            break;
+        rig_turn(&rig, 1);
+        client_pull(&client);
+        sent++;
+    }
+    assert_in_range(sent, 1024, 1100);
+    assert_int_equal(store.closed, 1);
+    client_close(&client);
+    rig_clear(&rig);
+    strbuf_clear(&store.got);
+}
+
+static void a_sink_that_gives_up(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    store.full = true;
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Content-Length: 5000");
+    write_bytes(&rig, &client, 5000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.body, "the body could not be kept"));
+    client_close(&client);
+    rig_clear(&rig);
+    assert_int_equal(store.closed, 1);
+    assert_int_equal(store.whole, 0);
+}
+
+static void slow_but_steady(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Content-Length: 100");
+    rig_turn(&rig, 5);
+    for (int i = 0; i < 99; i++) {
+        client_writes(&client, "x");
+        rig_turn(&rig, 5);
+        rig_advance(&rig, 9000); /* 15 minutes in all */
+    }
+    assert_int_equal(store.got.len, 99);
+    assert_int_equal(store.closed, 0);
+    client_writes(&client, "x");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    put(&client, "/sink", "Content-Length: 100"); /* and one that stops */
+    store.closed = 0;
+    client_writes(&client, "x");
+    rig_turn(&rig, 5);
+    rig_advance(&rig, 10000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 408);
+    client_expect_end(&rig, &client);
+    assert_int_equal(store.closed, 1);
+    assert_int_equal(store.whole, 1); /* the first */
+    client_close(&client);
+    rig_clear(&rig);
+    strbuf_clear(&store.got);
+}
+
+static void the_client_leaves(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "Content-Length: 100");
+    write_bytes(&rig, &client, 50);
+    RIG_UNTIL(&rig, store.got.len == 50);
+    client_close(&client);
+    RIG_UNTIL(&rig, store.closed == 1);
+    assert_int_equal(store.whole, 0);
+    rig_clear(&rig);
+    assert_int_equal(store.closed, 1);
+    assert_int_equal(rig.handled, 0);
+    strbuf_clear(&store.got);
+}
+
+/* The rest comes after the draining began, or never. */
+static void the_server_stops(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    for (int rest = 0; rest < 2; rest++) {
+        store_open(&store, &rig);
+        struct client client = client_connect(&rig);
+        put(&client, "/sink", "Content-Length: 100");
+        write_bytes(&rig, &client, 50);
+        RIG_UNTIL(&rig, store.got.len == 50);
+        http_drain(rig.http);
+        if (rest) {
+            write_bytes(&rig, &client, 50);
+            client_reply(&rig, &client, &reply);
+            assert_int_equal(reply.status, 503);
+        }
+        rig_clear(&rig);
+        assert_int_equal(store.closed, 1);
+        assert_int_equal(store.whole, 0);
+        assert_int_equal(rig.handled, 0);
+        client_close(&client);
+        strbuf_clear(&store.got);
+    }
+}
+
+/* The key is judged with the head, and once: four wrong uploads are four wrong keys. */
+static void keys_are_judged_once(void **state)
+{
+    (void)state;
+    static const struct http_key keys[] = {{"ops", SCOPE_OPERATE, "secret", NULL}};
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store = (struct store){.max = 1000};
+    current = &store;
+    rig_init(&rig);
+    rig.settings.keys = keys;
+    rig.settings.key_count = 1;
+    rig_open(&rig);
+    http_on_upload(rig.http, hook, &store);
+    struct client client = client_connect(&rig);
+    put(&client, "/sink", "X-API-Key: secret\r\nContent-Length: 1");
+    client_writes(&client, "x");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(store.scope, SCOPE_OPERATE);
+    assert_non_null(strstr(rig.seen.at, "from 127.0.0.1 2 ops"));
+    store.closed = 0;
+    int wrong = 0;
+    do {
+        put(&client, "/sink", "X-API-Key: guess\r\nContent-Length: 1");
+        client_writes(&client, "x");
+        client_reply(&rig, &client, &reply);
+        store.closed = 0;
+    } while (reply.status == 200 && ++wrong < 100);
+    assert_int_equal(reply.status, 429);
+    assert_int_equal(store.scope, SCOPE_NONE);
+    int plain = 0; /* the same number without a hook */
+    rig_advance(&rig, 3600000);
+    http_on_upload(rig.http, NULL, NULL);
+    client_close(&client);
+    client = client_connect(&rig);
+    do {
+        put(&client, "/sink", "X-API-Key: guess\r\nContent-Length: 1");
+        client_writes(&client, "x");
+        client_reply(&rig, &client, &reply);
+    } while (reply.status == 200 && ++plain < 100);
+    assert_int_equal(plain, wrong);
+    client_close(&client);
+    rig_clear(&rig);
+    strbuf_clear(&store.got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG_TEST(a_whole_upload),        RIG_TEST(leave_is_asked_first),
+        RIG_TEST(refused_at_the_head),   RIG_TEST(too_large),
+        RIG_TEST(too_large_without_end), RIG_TEST(a_sink_that_gives_up),
+        RIG_TEST(slow_but_steady),       RIG_TEST(the_client_leaves),
+        RIG_TEST(the_server_stops),      RIG_TEST(keys_are_judged_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
