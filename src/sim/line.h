@@ -73,7 +73,6 @@ int64_t auth_list_version(const struct charger *charger); /* -1: no list; 0: emp
 
 /* ---- fault.c ---- */
 
-void faults_open(struct charger *charger);
 void faults_close(struct charger *charger);
 /* Writes {"name":probability…} of those that are on. */
 void faults_write(const struct charger *charger, struct json_out *out);
