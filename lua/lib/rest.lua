@@ -7,6 +7,26 @@ function rest.page(items, next)
   return 200, json.ordered(PAGE, { items = json.array(items), next = next })
 end
 
+-- The schema of such a page, for `answers`; `item` is a name of schemas.lua.
+function rest.page_of(item)
+  return {
+    type = "object", additionalProperties = false, required = { "items", "next" },
+    properties = { items = { type = "array", items = item }, next = { type = { "string", "null" } } },
+  }
+end
+
+-- A body that has the right types and yet does not fit.
+function rest.unfit(pointer, message)
+  return problem(422, "the body has fields that do not fit",
+                 { errors = json.array { { pointer = pointer, message = message } } })
+end
+
+-- The identity as it is spelled on record: the store's filters know no other.
+function rest.identity(cpid)
+  local cp = cpid and core.chargepoint(cpid)
+  return cp and cp.cpid or cpid
+end
+
 -- Gives every item its member order and turns the …Ms times of `times` into text:
 -- rest.items(rows, ORDER, { tsMs = "timestamp" }).
 function rest.item(row, order, times)
