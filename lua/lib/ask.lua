@@ -5,7 +5,11 @@
 -- word of the charger and turn everything else into a problem.
 local ask = {}
 
-local RESULT = { "status", "response", "errorCode", "errorDescription", "errorDetails", "ms", "id" }
+local SHOWN = {
+  accepted = { "status", "response", "ms", "id" },
+  error = { "status", "errorCode", "errorDescription", "errorDetails", "ms", "id" },
+  timeout = { "status", "ms", "id" },
+}
 
 -- core.command, and whether the charger was there when we asked: what "offline" then means.
 function ask.command(cpid, command)
@@ -50,10 +54,9 @@ end
 -- 200 with `status` accepted, error or timeout; else a problem.
 function ask.whole(result)
   if PROBLEMS[result.status] then return ask.problem(result) end
-  return 200, json.ordered(RESULT, {
-    status = result.status, response = result.response, errorCode = result.errorCode,
-    errorDescription = result.errorDescription, errorDetails = result.errorDetails, ms = result.ms, id = result.id,
-  })
+  local shown = {}
+  for _, name in ipairs(SHOWN[result.status]) do shown[name] = result[name] end
+  return 200, json.ordered(SHOWN[result.status], shown)
 end
 
 -- The payload of the charger's answer, or nil and a function that answers with the problem:

@@ -94,7 +94,7 @@ route("POST /api/v1/start", {
   if not cp then return absent() end
   local result = ask.command(cp.cpid, {
     action = "RemoteStartTransaction", by = req.key, vars = vars_of(body, kv),
-    payload = json.ordered({ "connectorId", "idTag" }, { connectorId = body.connectorId, idTag = idTag }),
+    payload = { connectorId = body.connectorId, idTag = idTag },
   })
   local answer, failed = ask.word(result, "Accepted")
   if not answer then return failed() end
@@ -197,8 +197,7 @@ route("POST /api/v1/availability", {
   if not cp then return absent() end
   local result = ask.command(cp.cpid, {
     action = "ChangeAvailability", by = req.key,
-    payload = json.ordered({ "connectorId", "type" },
-                           { connectorId = body.connectorId, type = body.available and "Operative" or "Inoperative" }),
+    payload = { connectorId = body.connectorId, type = body.available and "Operative" or "Inoperative" },
   })
   local answer, failed = ask.word(result, "Accepted", "Scheduled")
   if not answer then return failed() end
