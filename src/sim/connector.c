@@ -1,25 +1,26 @@
-/* Charging at one connector: plug, present a tag, start, meter, stop, unplug.
+/* A connector of the simulated charger: its status, availability, faults, lock, and the hands of a
+ * person on it.
  *
- *     Available → Preparing → Charging → Finishing → Available
- *
- * Each step sends what a real charger sends, in the order seen in the field: Authorize before
- * StartTransaction, status after it (rules X14, N1). */
-#include <inttypes.h>
-#include <stdio.h>
-
+ * The status is never set: connector_status() derives it from the facts (plugged, phase of the
+ * session, suspended, reserved, inoperative, fault), and connector_update() tells it when it is
+ * another one than the last that was told (N1). Connector 0 is the charger itself and independent
+ * of the others. Start reading at connector_status(). */
 #include "base/mem.h"
 #include "base/timetext.h"
-#include "sim/parts.h"
+#include "sim/place.h"
+#include "sim/vehicle.h"
 
-static const char *const state_words[] = {"Available", "Preparing", "Charging", "Finishing",
-                                          "Unavailable"};
-
-const char *connector_state_text(const struct sim_connector *connector)
-{
-    if (!connector->operative && connector->state == CONNECTOR_AVAILABLE)
-        return state_words[CONNECTOR_UNAVAILABLE];
-    return state_words[connector->state];
-}
+static const char *const status_words[] = {
+    [STATUS_AVAILABLE] = "Available",
+    [STATUS_PREPARING] = "Preparing",
+    [STATUS_CHARGING] = "Charging",
+    [STATUS_SUSPENDED_EV] = "SuspendedEV",
+    [STATUS_SUSPENDED_EVSE] = "SuspendedEVSE",
+    [STATUS_FINISHING] = "Finishing",
+    [STATUS_RESERVED] = "Reserved",
+    [STATUS_UNAVAILABLE] = "Unavailable",
+    [STATUS_FAULTED] = "Faulted",
+};
 
 struct sim_connector *charger_connector(const struct charger *charger, int id)
 {
@@ -33,240 +34,436 @@ int charger_connectors(const struct charger *charger)
     return charger->settings.connectors;
 }
 
-/* ---- what it sends ---- */
-
-static void send_status(struct charger *charger, int id, const char *status)
+bool word_allowed(const char *action, const char *field, const char *word)
 {
-    char now[TIMETEXT_SIZE];
-    timetext_seconds(wall_now(), now);
-    charger_call(charger, "StatusNotification",
-                 xprintf("{\"connectorId\":%d,\"errorCode\":\"NoError\",\"status\":\"%s\","
-                         "\"timestamp\":\"%s\"}",
-                         id, status, now));
+    const struct action *row = version_action(&version_16, span_of(action));
+    for (const struct field *at = row->request; word && at->name; at++)
+        if (text_is(at->name, field))
+            for (size_t i = 0; at->words && at->words[i]; i++)
+                if (text_is(at->words[i], word))
+                    return true;
+    return false;
 }
 
-void connector_send_status(struct charger *charger, const struct sim_connector *connector)
+void put_time(struct charger *charger, struct json_out *out, const char *key, wall_t at)
 {
-    if (charger->accepted)
-        send_status(charger, connector->id, connector_state_text(connector));
+    char text[48];
+    charger_time_text(charger, at, text);
+    json_key(out, key);
+    json_put_string(out, text);
 }
 
-void connector_send_all_statuses(struct charger *charger)
+/* ---- status ---- */
+
+static enum connector_status session_status(const struct sim_connector *connector)
 {
-    send_status(charger, 0, "Available");
-    for (int i = 0; i < charger->settings.connectors; i++)
-        connector_send_status(charger, &charger->connectors[i]);
+    const struct vehicle *car = &connector->car;
+    if (connector->suspended == SUSPENDED_BY_CHARGER || connector->energy_withheld)
+        return STATUS_SUSPENDED_EVSE;
+    if (!connector->plugged || connector->suspended == SUSPENDED_BY_CAR ||
+        !(vehicle_wants_w(car) > 0))
+        return STATUS_SUSPENDED_EV;
+    if (connector->limit_w == 0) /* negative: no limit */
+        return STATUS_SUSPENDED_EVSE;
+    return STATUS_CHARGING;
 }
 
-static void set_state(struct charger *charger, struct sim_connector *connector,
-                      enum connector_state state)
+enum connector_status connector_status(const struct charger *charger,
+                                       const struct sim_connector *connector)
 {
-    connector->state = state;
-    connector_send_status(charger, connector);
+    if (connector->error_code[0])
+        return STATUS_FAULTED;
+    if (session_running(connector))
+        return session_status(connector);
+    if (connector->inoperative)
+        return STATUS_UNAVAILABLE;
+    if (connector->plugged && connector->phase == SESSION_ENDED)
+        return STATUS_FINISHING;
+    if (connector->plugged || connector->phase != SESSION_NONE)
+        return STATUS_PREPARING;
+    return reserve_holds(charger, connector->id) ? STATUS_RESERVED : STATUS_AVAILABLE;
 }
 
-static char *tag_payload(const char *id_tag)
+static enum connector_status own_status(const struct charger *charger)
 {
+    if (charger->error_code[0])
+        return STATUS_FAULTED;
+    return charger->inoperative ? STATUS_UNAVAILABLE : STATUS_AVAILABLE;
+}
+
+const char *connector_status_text(const struct charger *charger, int id)
+{
+    const struct sim_connector *connector = charger_connector(charger, id);
+    return status_words[connector ? connector_status(charger, connector) : own_status(charger)];
+}
+
+/* Offline nothing is told; after the next boot every status is. */
+void connector_send_status(struct charger *charger, int id)
+{
+    const struct sim_connector *connector = charger_connector(charger, id);
+    const char *error_code = connector ? connector->error_code : charger->error_code;
     struct strbuf payload = {0};
-    strbuf_adds(&payload, "{\"idTag\":");
-    json_write_string(&payload, span_of(id_tag));
-    strbuf_addc(&payload, '}');
-    return strbuf_take(&payload, NULL);
-}
-
-static int64_t register_wh(const struct sim_connector *connector)
-{
-    return connector->meter_mwh / 1000;
-}
-
-/* ---- starting ---- */
-
-static void on_started(struct charger *charger, const struct sim_call *call,
-                       const struct json *response)
-{
-    struct sim_connector *connector = charger_connector(charger, call->connector);
-    int64_t id = 0;
-    json_int(json_get(response, "transactionId"), &id);
-    charger->ids[call->start_serial] = id;
-    const char *status = json_gets(json_get(response, "idTagInfo"), "status");
-    if (connector->start_serial == call->start_serial && !text_is(status, "Accepted"))
-        charger_stop(charger, connector->id, "DeAuthorized", NULL);
-}
-
-static int64_t new_serial(struct charger *charger)
-{
-    charger->ids = xgrow(charger->ids, charger->id_count, &charger->id_room, sizeof(*charger->ids));
-    charger->ids[charger->id_count] = 0;
-    return (int64_t)charger->id_count++;
-}
-
-static void start_transaction(struct charger *charger, struct sim_connector *connector)
-{
-    char now[TIMETEXT_SIZE];
-    struct strbuf payload = {0};
-    connector->started_ms = connector->metered_ms = wall_now();
-    connector->start_serial = new_serial(charger);
-    timetext_seconds(connector->started_ms, now);
-    strbuf_addf(&payload,
-                "{\"connectorId\":%d,\"meterStart\":%" PRId64 ",\"timestamp\":\"%s\",\"idTag\":",
-                connector->id, register_wh(connector), now);
-    json_write_string(&payload, span_of(connector->id_tag));
-    strbuf_addc(&payload, '}');
-    struct sim_call *call = charger_call(charger, "StartTransaction", strbuf_take(&payload, NULL));
-    call->transactional = true;
-    call->connector = connector->id;
-    call->start_serial = connector->start_serial;
-    call->answered = on_started;
-    set_state(charger, connector, CONNECTOR_CHARGING);
-}
-
-static void on_authorized(struct charger *charger, const struct sim_call *call,
-                          const struct json *response)
-{
-    struct sim_connector *connector = charger_connector(charger, call->connector);
-    const char *status = json_gets(json_get(response, "idTagInfo"), "status");
-    if (!connector->starting)
+    struct json_out out = {.to = &payload};
+    if ((id != 0 && !connector) || !place_may_tell(charger))
         return;
-    connector->starting = false;
-    if (text_is(status, "Accepted") && connector->plugged)
-        start_transaction(charger, connector);
+    json_open(&out, '{');
+    json_key(&out, "connectorId");
+    json_put_int(&out, id);
+    json_key(&out, "errorCode");
+    json_put_string(&out, error_code[0] ? error_code : "NoError");
+    json_key(&out, "status");
+    json_put_string(&out, connector_status_text(charger, id));
+    put_time(charger, &out, "timestamp", wall_now());
+    json_close(&out, '}');
+    charger_call(charger, "StatusNotification", strbuf_take(&payload, NULL))->connector = id;
 }
 
-bool charger_start(struct charger *charger, int id, const char *id_tag, struct reason *why)
+static bool changed(enum connector_status *reported, char reported_error[32],
+                    enum connector_status now, const char *error_code)
 {
-    struct sim_connector *connector = charger_connector(charger, id);
-    if (!connector)
-        return reason_set(why, "unknown connector");
-    if (!connector->operative)
-        return reason_set(why, "the connector is out of service");
-    if (connector->state != CONNECTOR_PREPARING || connector->starting)
-        return reason_set(why,
-                          connector->plugged ? "a session is running" : "nothing is plugged in");
-    text_copy(connector->id_tag, sizeof(connector->id_tag), span_of(id_tag));
-    connector->starting = true;
-    struct sim_call *call = charger_call(charger, "Authorize", tag_payload(id_tag));
-    call->connector = id;
-    call->answered = on_authorized;
+    if (*reported == now && text_is(reported_error, error_code))
+        return false;
+    *reported = now;
+    text_copy(reported_error, 32, span_of(error_code));
     return true;
 }
 
-bool charger_plug(struct charger *charger, int id, const char *id_tag, struct reason *why)
+void connector_update(struct charger *charger, struct sim_connector *connector)
+{
+    enum connector_status now = connector_status(charger, connector);
+    if (!changed(&connector->reported, connector->reported_error, now, connector->error_code))
+        return;
+    connector_send_status(charger, connector->id);
+    charger_tell(charger, "status", connector->id, status_words[now]);
+    if (now == STATUS_FAULTED || now == STATUS_UNAVAILABLE)
+        reserve_down(charger, connector->id);
+}
+
+static void update_own(struct charger *charger)
+{
+    enum connector_status now = own_status(charger);
+    if (!changed(&charger->reported, charger->reported_error, now, charger->error_code))
+        return;
+    connector_send_status(charger, 0);
+    charger_tell(charger, "status", 0, status_words[now]);
+    if (now == STATUS_FAULTED || now == STATUS_UNAVAILABLE)
+        reserve_down(charger, 0);
+}
+
+void connector_update_all(struct charger *charger)
+{
+    update_own(charger);
+    for (int i = 0; i < charger->settings.connectors; i++)
+        connector_update(charger, &charger->connectors[i]);
+}
+
+/* ---- availability (C4) ---- */
+
+static void set_availability(struct sim_connector *connector, bool inoperative, bool *scheduled)
+{
+    if (session_running(connector)) {
+        connector->inoperative_next = inoperative;
+        *scheduled |= inoperative != connector->inoperative;
+        return;
+    }
+    connector->inoperative = connector->inoperative_next = inoperative;
+}
+
+enum ocpp_error answer_change_availability(struct charger *charger, const struct json *request,
+                                           struct json_out *out)
+{
+    int64_t id = 0;
+    bool inoperative = text_is(json_gets(request, "type"), "Inoperative"), scheduled = false;
+    json_int(json_get(request, "connectorId"), &id);
+    bool known = id >= 0 && id <= charger->settings.connectors;
+    for (int i = 0; known && i < charger->settings.connectors; i++)
+        if (id == 0 || id == i + 1)
+            set_availability(&charger->connectors[i], inoperative, &scheduled);
+    if (id == 0) {
+        charger->inoperative_next = inoperative;
+        if (!scheduled)
+            charger->inoperative = inoperative;
+    }
+    json_open(out, '{');
+    json_key(out, "status");
+    json_put_string(out, !known ? "Rejected" : scheduled ? "Scheduled" : "Accepted");
+    json_close(out, '}');
+    connector_update_all(charger);
+    return OCPP_OK;
+}
+
+void connector_session_over(struct charger *charger, struct sim_connector *connector)
+{
+    connector->inoperative = connector->inoperative_next;
+    if (!sessions_any(charger))
+        charger->inoperative = charger->inoperative_next;
+    connector_update(charger, connector);
+    update_own(charger);
+}
+
+/* C6: ends a running transaction. A lock that is broken stays shut. */
+enum ocpp_error answer_unlock_connector(struct charger *charger, const struct json *request,
+                                        struct json_out *out)
+{
+    int64_t id = 0;
+    json_int(json_get(request, "connectorId"), &id);
+    bool known = id >= 1 && id <= charger->settings.connectors;
+    struct sim_connector *connector = known ? charger_connector(charger, (int)id) : NULL;
+    bool stuck = known && text_is(connector->error_code, "ConnectorLockFailure");
+    json_open(out, '{');
+    json_key(out, "status");
+    json_put_string(out, !known ? "NotSupported" : stuck ? "UnlockFailed" : "Unlocked");
+    json_close(out, '}');
+    if (known)
+        session_stop(charger, connector, "UnlockCommand", NULL);
+    if (known && !stuck)
+        connector->locked = false;
+    return OCPP_OK;
+}
+
+/* ---- what a person does ---- */
+
+static struct sim_connector *known(const struct charger *charger, int id, struct reason *why)
 {
     struct sim_connector *connector = charger_connector(charger, id);
     if (!connector)
-        return reason_set(why, "unknown connector");
+        reason_set(why, "unknown connector");
+    return connector;
+}
+
+bool charger_plug(struct charger *charger, int id, const char *id_tag, bool auto_start,
+                  struct reason *why)
+{
+    struct sim_connector *connector = known(charger, id, why);
+    if (!connector)
+        return false;
     if (connector->plugged)
         return reason_set(why, "already plugged in");
-    if (!connector->operative)
-        return reason_set(why, "the connector is out of service");
     connector->plugged = true;
-    connector->soc = 20;
-    set_state(charger, connector, CONNECTOR_PREPARING);
-    return !id_tag || charger_start(charger, id, id_tag, why);
-}
-
-/* ---- charging ---- */
-
-/* Energy since the last look; the power falls off above 80 percent as a DC car's does. */
-static int64_t advance(const struct charger *charger, struct sim_connector *connector)
-{
-    const double capacity_wh = 75000;
-    int64_t ms = wall_now() - connector->metered_ms;
-    double share = connector->soc < 80 ? 1 : (100 - connector->soc) / 20;
-    double power = (double)charger->settings.power_w * (share > 0 ? share : 0);
-    connector->metered_ms += ms;
-    connector->meter_mwh += (int64_t)(power * (double)ms / 3600);
-    connector->soc += power * (double)ms / 3600000 / capacity_wh * 100;
-    if (connector->soc > 100)
-        connector->soc = 100;
-    return (int64_t)power;
-}
-
-void connector_meter(struct charger *charger, struct sim_connector *connector)
-{
-    if (connector->state != CONNECTOR_CHARGING)
-        return;
-    char now[TIMETEXT_SIZE];
-    int64_t power = advance(charger, connector);
-    timetext_seconds(connector->metered_ms, now);
-    struct sim_call *call = charger_call(
-        charger, "MeterValues",
-        xprintf("{\"connectorId\":%d,\"meterValue\":[{\"timestamp\":\"%s\",\"sampledValue\":["
-                "{\"value\":\"%" PRId64 "\",\"measurand\":\"Energy.Active.Import.Register\","
-                "\"unit\":\"Wh\"},"
-                "{\"value\":\"%" PRId64 "\",\"measurand\":\"Power.Active.Import\",\"unit\":\"W\"},"
-                "{\"value\":\"%.1f\",\"measurand\":\"SoC\",\"unit\":\"Percent\"}]}]",
-                connector->id, now, register_wh(connector), power, connector->soc));
-    call->transactional = true;
-    call->start_serial = connector->start_serial;
-}
-
-/* ---- stopping ---- */
-
-bool charger_stop(struct charger *charger, int id, const char *reason, struct reason *why)
-{
-    struct sim_connector *connector = charger_connector(charger, id);
-    if (!connector)
-        return reason_set(why, "unknown connector");
-    if (connector->state != CONNECTOR_CHARGING)
-        return reason_set(why, "no session is running");
-    char now[TIMETEXT_SIZE];
-    advance(charger, connector);
-    timetext_seconds(connector->metered_ms, now);
-    struct sim_call *call =
-        charger_call(charger, "StopTransaction",
-                     xprintf("{\"meterStop\":%" PRId64 ",\"timestamp\":\"%s\",\"reason\":\"%s\"",
-                             register_wh(connector), now, reason));
-    call->transactional = true;
-    call->start_serial = connector->start_serial;
-    connector->start_serial = 0;
-    set_state(charger, connector, CONNECTOR_FINISHING);
-    return true;
+    if (session_running(connector)) /* the car of an interrupted session is back */
+        connector->suspended = SUSPENDED_NOT;
+    else
+        vehicle_arrive(&connector->car, charger->settings.kind,
+                       (double)charger->settings.battery_wh, charger->settings.soc);
+    meter_advance(charger, connector);
+    session_plugged(charger, connector);
+    connector_update(charger, connector);
+    if (!id_tag || !auto_start || session_running(connector))
+        return true;
+    return session_present(charger, connector, id_tag, false, why);
 }
 
 bool charger_unplug(struct charger *charger, int id, struct reason *why)
 {
-    struct sim_connector *connector = charger_connector(charger, id);
+    struct sim_connector *connector = known(charger, id, why);
     if (!connector)
-        return reason_set(why, "unknown connector");
+        return false;
     if (!connector->plugged)
         return reason_set(why, "nothing is plugged in");
-    if (connector->state == CONNECTOR_CHARGING)
-        charger_stop(charger, id, "EVDisconnected", why);
-    connector->plugged = connector->starting = false;
-    set_state(charger, connector, CONNECTOR_AVAILABLE);
+    meter_advance(charger, connector);
+    connector->plugged = false;
+    session_unplugged(charger, connector);
+    connector_update(charger, connector);
     return true;
 }
 
-/* ---- looking ---- */
-
-void charger_write_state(const struct charger *charger, struct strbuf *text)
+bool charger_start(struct charger *charger, int id, const char *id_tag, struct reason *why)
 {
-    struct json_out out = {.to = text};
-    json_open(&out, '{');
-    json_key(&out, "identity");
-    json_put_string(&out, charger->settings.identity);
-    json_key(&out, "online");
-    json_put_bool(&out, charger->online);
-    json_key(&out, "accepted");
-    json_put_bool(&out, charger->accepted);
-    json_key(&out, "connectors");
-    json_open(&out, '[');
-    for (int i = 0; i < charger->settings.connectors; i++) {
-        const struct sim_connector *connector = &charger->connectors[i];
-        json_open(&out, '{');
-        json_key(&out, "connectorId");
-        json_put_int(&out, connector->id);
-        json_key(&out, "status");
-        json_put_string(&out, connector_state_text(connector));
-        json_key(&out, "transactionId");
-        json_put_int(&out, charger->ids[connector->start_serial]);
-        json_key(&out, "meterWh");
-        json_put_int(&out, register_wh(connector));
-        json_key(&out, "soc");
-        json_put_int(&out, (int64_t)connector->soc);
-        json_close(&out, '}');
+    struct sim_connector *connector = known(charger, id, why);
+    return connector && session_present(charger, connector, id_tag, false, why);
+}
+
+bool charger_stop(struct charger *charger, int id, const char *reason, struct reason *why)
+{
+    struct sim_connector *connector = known(charger, id, why);
+    if (!connector)
+        return false;
+    if (!reason)
+        reason = "Local";
+    if (!word_allowed("StopTransaction", "reason", reason))
+        return reason_set(why, "%.40s: expected a reason of StopTransaction, as Local", reason);
+    if (!session_running(connector))
+        return reason_set(why, "no session is running");
+    session_stop(charger, connector, reason, text_is(reason, "Local") ? connector->id_tag : NULL);
+    return true;
+}
+
+bool charger_set_fault(struct charger *charger, int id, const char *error_code, struct reason *why)
+{
+    struct sim_connector *connector = charger_connector(charger, id);
+    if (!connector && id != 0)
+        return reason_set(why, "unknown connector");
+    if (!error_code)
+        error_code = "OtherError";
+    if (text_is(error_code, "NoError") ||
+        !word_allowed("StatusNotification", "errorCode", error_code))
+        return reason_set(why, "%.40s: expected an errorCode as GroundFailure", error_code);
+    if (connector) {
+        session_stop(charger, connector, "Other", NULL);
+        text_copy(connector->error_code, sizeof(connector->error_code), span_of(error_code));
+        connector_update(charger, connector);
+    } else {
+        text_copy(charger->error_code, sizeof(charger->error_code), span_of(error_code));
+        update_own(charger);
     }
-    json_close(&out, ']');
-    json_close(&out, '}');
+    return true;
+}
+
+bool charger_clear_fault(struct charger *charger, int id, struct reason *why)
+{
+    struct sim_connector *connector = charger_connector(charger, id);
+    if (!connector && id != 0)
+        return reason_set(why, "unknown connector");
+    char *error_code = connector ? connector->error_code : charger->error_code;
+    if (!error_code[0])
+        return reason_set(why, "there is no fault");
+    error_code[0] = '\0';
+    connector_update_all(charger);
+    return true;
+}
+
+bool charger_suspend(struct charger *charger, int id, enum suspension by, struct reason *why)
+{
+    struct sim_connector *connector = known(charger, id, why);
+    if (!connector)
+        return false;
+    if (!session_running(connector))
+        return reason_set(why, "no session is running");
+    meter_advance(charger, connector);
+    connector->suspended = by;
+    connector_update(charger, connector);
+    return true;
+}
+
+bool charger_stall(struct charger *charger, int id, int64_t power_w, struct reason *why)
+{
+    struct sim_connector *connector = known(charger, id, why);
+    if (!connector)
+        return false;
+    if (!connector->plugged)
+        return reason_set(why, "nothing is plugged in");
+    meter_advance(charger, connector);
+    connector->car.stalled_w = power_w < 0 ? -1 : (double)power_w;
+    connector_update(charger, connector);
+    return true;
+}
+
+bool charger_set_soc(struct charger *charger, int id, double soc, struct reason *why)
+{
+    struct sim_connector *connector = known(charger, id, why);
+    if (!connector)
+        return false;
+    if (!(soc >= 0 && soc <= 100))
+        return reason_set(why, "expected a percentage from 0 to 100");
+    if (!connector->plugged)
+        return reason_set(why, "nothing is plugged in");
+    meter_advance(charger, connector);
+    connector->car.soc = soc;
+    connector_update(charger, connector);
+    return true;
+}
+
+/* ---- the whole place ---- */
+
+void place_open(struct charger *charger)
+{
+    int count = charger->settings.connectors;
+    charger->connectors = xcalloc((size_t)count, sizeof(*charger->connectors));
+    reserve_open(charger);
+    profile_open(charger);
+    job_open(charger);
+    security_open(charger);
+    for (int i = 0; i < count; i++) {
+        struct sim_connector *connector = &charger->connectors[i];
+        connector->id = i + 1;
+        connector->charger = charger;
+        session_open(charger, connector);
+    }
+    meter_open(charger);
+}
+
+void place_close(struct charger *charger)
+{
+    meter_close(charger);
+    for (int i = 0; i < charger->settings.connectors; i++)
+        session_close(charger, &charger->connectors[i]);
+    security_close(charger);
+    job_close(charger);
+    profile_close(charger);
+    reserve_close(charger);
+    XFREE(charger->connectors);
+}
+
+/* B7. */
+void place_accepted(struct charger *charger)
+{
+    for (int i = 0; i <= charger->settings.connectors; i++)
+        connector_send_status(charger, i);
+    if (charger->rebooted)
+        security_event(charger, "ResetOrReboot", NULL);
+    charger->rebooted = false;
+    job_accepted(charger);
+}
+
+void place_configured(struct charger *charger, const char *key)
+{
+    meter_configured(charger, key);
+}
+
+static void write_connector(const struct charger *charger, const struct sim_connector *connector,
+                            struct json_out *out)
+{
+    bool running = session_running(connector);
+    json_open(out, '{');
+    json_key(out, "connectorId");
+    json_put_int(out, connector->id);
+    json_key(out, "status");
+    json_put_string(out, connector_status_text(charger, connector->id));
+    json_key(out, "errorCode");
+    json_put_string(out, connector->error_code[0] ? connector->error_code : "NoError");
+    json_key(out, "transactionId");
+    if (running)
+        json_put_int(out, session_transaction(charger, connector));
+    else
+        json_put_null(out);
+    json_key(out, "idTag");
+    json_put_string(out, connector->id_tag[0] ? connector->id_tag : NULL);
+    json_key(out, "plugged");
+    json_put_bool(out, connector->plugged);
+    json_key(out, "locked");
+    json_put_bool(out, connector->locked);
+    json_key(out, "meterWh");
+    json_put_int(out, meter_register_wh(connector));
+    json_key(out, "powerW");
+    json_put_int(out, (int64_t)(connector->power_w + 0.5));
+    json_key(out, "limitW");
+    if (connector->limit_w < 0)
+        json_put_null(out);
+    else
+        json_put_int(out, (int64_t)connector->limit_w);
+    json_key(out, "soc");
+    if (connector->plugged)
+        json_put_double(out, (double)(int64_t)(connector->car.soc * 10) / 10);
+    else
+        json_put_null(out);
+    json_key(out, "startedAt");
+    char started[TIMETEXT_SIZE];
+    timetext_seconds(connector->started_ms, started);
+    json_put_string(out, running ? started : NULL);
+    json_key(out, "available");
+    json_put_bool(out, !connector->inoperative);
+    json_close(out, '}');
+}
+
+void place_write_state(const struct charger *charger, struct json_out *out)
+{
+    json_key(out, "reservations");
+    reserve_write_state(charger, out);
+    json_key(out, "profiles");
+    profile_write_state(charger, out);
+    json_key(out, "connectors");
+    json_open(out, '[');
+    for (int i = 0; i < charger->settings.connectors; i++)
+        write_connector(charger, &charger->connectors[i], out);
+    json_close(out, ']');
 }
