@@ -82,24 +82,51 @@ route("PUT /api/v1/local-lists/{cpid}", {
   return 200, done
 end)
 
--- A charger that says LocalListConflict on its controller gets its list again (N3), whole; at most
--- once in ten minutes, so that one that always says so is no endless loop.
-function on.StatusNotification(cp, status)
-  if status.errorCode ~= "LocalListConflict" or status.connectorId ~= 0 then return end
-  local key = "chargebridge/local-list-resent/" .. cp.id
-  if #key > 255 or store.get(key) then return end
-  store.set(key, true, { ttl = "10m" })
-  local known = local_list.known(cp.id)
+-- ---- a charger that lost its list ----
+
+local function resend(cpid)
+  local known = local_list.known(cpid)
   if not known or not known.version or known.version < 1 then return end
   local entries = {}
   for _, entry in pairs(known.entries) do
     entries[#entries + 1] = { idTag = entry.idTag, idTagInfo = entry.idTagInfo }
   end
-  local done, failed = local_list.set(cp.id, entries, "server", true)
-  if done then
-    log.info("%s: LocalListConflict, its list of %d entries was sent again", cp.id, #entries)
-  else
-    local _, answer = failed()
-    log.warn("%s: LocalListConflict, its list could not be sent again: %s", cp.id, answer.detail)
-  end
+  local done, failed = local_list.set(cpid, entries, "server", true)
+  if done then return log.info("%s: LocalListConflict, its list of %d entries was sent again", cpid, #entries) end
+  local _, answer = failed()
+  log.warn("%s: LocalListConflict, its list could not be sent again: %s", cpid, answer.detail)
 end
+
+-- Who said LocalListConflict on its controller since `from`, each once.
+local function conflicts(from, to)
+  local found, cursor = {}, nil
+  repeat
+    local rows, next = core.query("statuses", { connectorId = 0, from = from, to = to, limit = 1000, cursor = cursor })
+    if not rows then return nil end
+    for _, row in ipairs(rows) do
+      if row.errorCode == "LocalListConflict" and not found[row.cpid] then
+        found[row.cpid], found[#found + 1] = true, row.cpid
+      end
+    end
+    cursor = next
+    core.pause()
+  until not cursor
+  return found
+end
+
+local looked_until                                      -- nil after a load: what was before is not looked at
+
+-- N3: its list is sent again, whole, within a minute; at most once in ten minutes, so that one which
+-- always says so is no endless loop.
+every("1m", function()
+  local to = core.now_ms()
+  local found = looked_until and conflicts(looked_until, to) or {}
+  looked_until = to
+  for _, cpid in ipairs(found) do
+    local key = "chargebridge/local-list-resent/" .. string.sub(cpid, 1, 200)
+    if not store.get(key) then
+      store.set(key, true, { ttl = "10m" })
+      resend(cpid)
+    end
+  end
+end)
