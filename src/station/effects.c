@@ -189,12 +189,8 @@ static int64_t profile_transaction(const struct effect *e, const struct json *pr
     return at && at->transaction_id ? at->transaction_id : ABSENT;
 }
 
-static void set_charging_profile(const struct effect *e)
+static void add_profile(const struct effect *e, const struct json *profile, int64_t connector)
 {
-    const struct json *profile = json_get(e->request, "csChargingProfiles");
-    int64_t connector = int_of(e->request, "connectorId");
-    if (!accepted(e) || !profile)
-        return;
     struct arena *arena;
     char *cp;
     struct record_charging_profile *row =
@@ -208,6 +204,13 @@ static void set_charging_profile(const struct effect *e)
         .transaction_id = profile_transaction(e, profile, connector),
         .profile = arena_strndup(arena, profile->raw.at, profile->raw.len),
         .accepted_ms = wall_now()};
+}
+
+static void set_charging_profile(const struct effect *e)
+{
+    const struct json *profile = json_get(e->request, "csChargingProfiles");
+    if (accepted(e) && profile)
+        add_profile(e, profile, int_of(e->request, "connectorId"));
 }
 
 /* P4: `id` overrules the others, else all that are given must match. */
@@ -324,12 +327,18 @@ static void get_log(const struct effect *e)
                 json_gets(e->response, "filename"));
 }
 
-/* ---- remote starts (X16) ---- */
+/* ---- remote starts (X16, C7) ---- */
 
+/* Its profile is a TxProfile for the transaction that comes of it, on the connector that was named.
+ */
 static void remote_start_transaction(const struct effect *e)
 {
+    const struct json *profile = json_get(e->request, "chargingProfile");
+    int64_t connector = int_of(e->request, "connectorId");
     if (!accepted(e))
         pending_refused(e->st, e->call->id);
+    else if (profile && connector != ABSENT)
+        add_profile(e, profile, connector);
 }
 
 static const struct {

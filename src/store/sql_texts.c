@@ -131,7 +131,8 @@ const char *const sql_texts[SQL_COUNT] = {
         "INSERT INTO configuration (cp, key, value, readonly, is_unknown, reboot, known_ms)"
         " VALUES (?,?,?,?,?,?,?)"
         " ON CONFLICT (cp, key) DO UPDATE SET key = excluded.key, value = excluded.value,"
-        " readonly = excluded.readonly, is_unknown = excluded.is_unknown,"
+        " readonly = coalesce(excluded.readonly, configuration.readonly), is_unknown = "
+        "excluded.is_unknown,"
         " reboot = excluded.reboot, known_ms = excluded.known_ms",
     [SQL_FORGET_CONFIGURATION] = "DELETE FROM configuration WHERE cp = ?",
     [SQL_PUT_RESERVATION] =

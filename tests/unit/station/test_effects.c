@@ -211,6 +211,23 @@ static void p4_profiles(void **state)
     fake_free(f);
 }
 
+/* The profile that goes with a remote start is one of the transaction that comes of it. */
+static void c7_the_profile_of_a_remote_start(void **state)
+{
+    static const char start[] =
+        "{\"connectorId\":1,\"idTag\":\"AB\",\"chargingProfile\":{\"chargingProfileId\":8,"
+        "\"stackLevel\":0,\"chargingProfilePurpose\":\"TxProfile\",\"chargingProfileKind\":"
+        "\"Relative\",\"chargingSchedule\":{\"chargingRateUnit\":\"W\",\"chargingSchedulePeriod\":"
+        "[{\"startPeriod\":0,\"limit\":11000}]}}}";
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    ask(f, "RemoteStartTransaction", start, REJECTED);
+    EXPECT_ROWS(f, 0, "PROFILE");
+    ask(f, "RemoteStartTransaction", start, ACCEPTED);
+    EXPECT_ROWS(f, 1, "PROFILE cp=CP1 connector=1 id=8 level=0 purpose=TxProfile tx=-");
+    fake_free(f);
+}
+
 static void p4_clearing(void **state)
 {
     (void)state;
@@ -343,6 +360,7 @@ int main(void)
         cmocka_unit_test(c8_a_start_uses_its_reservation),
         cmocka_unit_test(n5_a_lost_connector_ends_its_reservations),
         cmocka_unit_test(p4_profiles),
+        cmocka_unit_test(c7_the_profile_of_a_remote_start),
         cmocka_unit_test(p4_clearing),
         cmocka_unit_test(c9_local_lists),
         cmocka_unit_test(c4_availability),
