@@ -300,6 +300,7 @@ void api_open(lua_State *L, struct generation *generation)
     api_open_tx(L);
     api_open_vars(L);
     api_open_window(L);
+    api_open_source(L);
     lua_newtable(L);
     for (size_t i = 0; api_tables[i]; i++) {
         const struct api_table *table = api_tables[i];

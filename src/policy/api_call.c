@@ -1,4 +1,5 @@
-/* `cp:call(Action, payload)`: any CALL to a charger, with its answer.
+/* `cp:call(Action, payload)`: any CALL to a charger, with its answer; and the one way of waiting
+ * for a command that core.command and the words of api_actions.c share: api_command_wait().
  *
  * What is wrong in the script (an action that does not exist, a payload that the version's table
  * refuses) is an error with its line; what a charger or a line may do (offline, timeout, CALLERROR)
@@ -9,10 +10,11 @@
 #include "base/mem.h"
 #include "policy/api_parts.h"
 
-struct calling { /* one CALL under way; freed when its result is in */
+struct calling { /* one command under way; freed when its result is in */
     struct task_ref ref;
     struct station *station;
     uint64_t serial;
+    lua_CFunction build; /* a struct call_result as light userdata → the results */
     char cp[];
 };
 
@@ -40,7 +42,14 @@ static void fix_lists(const struct field *fields, struct json *object)
     }
 }
 
-static const struct version *version_of(struct station *st, const char *cp)
+void api_fix_payload(struct station *st, const char *cp, const char *name, struct json *payload)
+{
+    const struct action *action = version_action(api_version_of(st, cp), span_of(name));
+    if (action)
+        fix_lists(action->request, payload);
+}
+
+const struct version *api_version_of(struct station *st, const char *cp)
 {
     const struct charge_point *found = station_find(st, cp);
     return found && found->version ? found->version : &version_16;
@@ -66,7 +75,7 @@ static const struct action *check_action(lua_State *L, const struct version *ver
 static const char *push_payload(lua_State *L, struct station *st, const char *cp, const char *name,
                                 int index)
 {
-    const struct action *action = check_action(L, version_of(st, cp), name);
+    const struct action *action = check_action(L, api_version_of(st, cp), name);
     struct arena arena = {0};
     struct reason why;
     struct payload_report report = {0};
@@ -117,17 +126,8 @@ static const char *outcome_code(const struct call_result *result)
     return "cancelled";
 }
 
-static int build_result(lua_State *L)
+int api_call_failed(lua_State *L, const struct call_result *result)
 {
-    const struct call_result *result = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    if (result->outcome == CALL_ANSWERED) {
-        if (result->response)
-            api_push_json(L, result->response);
-        else
-            lua_newtable(L);
-        return 1;
-    }
     struct reason message;
     if (result->outcome == CALL_ERROR)
         reason_set(&message, "CALLERROR %s%s%s", outcome_code(result),
@@ -144,17 +144,39 @@ static int build_result(lua_State *L)
     return 2;
 }
 
+static int build_result(lua_State *L)
+{
+    const struct call_result *result = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    if (result->outcome != CALL_ANSWERED)
+        return api_call_failed(L, result);
+    if (result->response)
+        api_push_json(L, result->response);
+    else
+        lua_newtable(L);
+    return 1;
+}
+
+/* ---- waiting ---- */
+
+struct arrival {
+    lua_CFunction build;
+    const struct call_result *result;
+};
+
 static int push_result(lua_State *L, void *arg)
 {
-    return api_push_protected(L, build_result, arg);
+    const struct arrival *arrival = arg;
+    return api_push_protected(L, arrival->build, (void *)arrival->result);
 }
 
 static void on_result(void *ctx, const struct call_result *result)
 {
     struct calling *calling = ctx;
     struct task_ref ref = calling->ref;
+    struct arrival arrival = {calling->build, result};
     xfree(calling);
-    task_wake(ref, push_result, (void *)result);
+    task_wake(ref, push_result, &arrival);
 }
 
 /* The task was cancelled: the CALL, if it still waits in the queue, is not sent. */
@@ -163,6 +185,32 @@ static void on_cancel(void *arg)
     struct calling *calling = *(struct calling **)arg;
     if (calling->serial)
         station_cancel(calling->station, calling->cp, calling->serial);
+}
+
+int api_command_wait(lua_State *L, const char *what, const char *cp, const struct command *command,
+                     lua_CFunction build)
+{
+    struct station *st = api_station(L, what);
+    /* On the stack, and so alive, while the task waits; what may raise comes before the heap. */
+    struct calling **box = lua_newuserdatauv(L, sizeof(*box), 0);
+    struct task_ref ref = task_wait_begin(L, what, on_cancel, box);
+    size_t len = strlen(cp);
+    struct calling *calling = *box = xcalloc(1, sizeof(*calling) + len + 1);
+    calling->ref = ref;
+    calling->station = st;
+    calling->build = build;
+    memcpy(calling->cp, cp, len + 1);
+    uint64_t serial = station_command(st, cp, command, NULL, on_result, calling);
+    if (serial) /* else the result is in, and `calling` is gone */
+        calling->serial = serial;
+    return task_wait(L, ref);
+}
+
+const char *api_push_asker(lua_State *L)
+{
+    struct api_place place = {.file = "?"};
+    api_caller(L, &place);
+    return lua_pushfstring(L, "policy %s", place.file);
 }
 
 int api_cp_call(lua_State *L)
@@ -174,20 +222,11 @@ int api_cp_call(lua_State *L)
     if (!lua_isnoneornil(L, 3))
         api_arg_table(L, "cp:call", 3, "payload");
     api_check_members(L, "cp:call", 4, names);
-    int64_t timeout_ms = api_opt_duration(L, "cp:call", 4, "timeout", 0);
-    const char *payload = push_payload(L, st, cp, action, 3);
+    struct command command = {.action = action};
+    command.timeout_ms = api_opt_duration(L, "cp:call", 4, "timeout", 0);
+    command.payload = push_payload(L, st, cp, action, 3);
+    command.asked_by = api_push_asker(L);
     if (!station_find(st, cp))
         return api_fail(L, "gone", "charge point %s is not known", cp);
-    /* On the stack, and so alive, while the task waits; what may raise comes before the heap. */
-    struct calling **box = lua_newuserdatauv(L, sizeof(*box), 0);
-    struct task_ref ref = task_wait_begin(L, "cp:call", on_cancel, box);
-    size_t len = strlen(cp);
-    struct calling *calling = *box = xcalloc(1, sizeof(*calling) + len + 1);
-    calling->ref = ref;
-    calling->station = st;
-    memcpy(calling->cp, cp, len + 1);
-    uint64_t serial = station_call(st, cp, action, payload, timeout_ms, on_result, calling);
-    if (serial) /* else the result is in, and `calling` is gone */
-        calling->serial = serial;
-    return task_wait(L, ref);
+    return api_command_wait(L, "cp:call", cp, &command, build_result);
 }

@@ -109,10 +109,8 @@ static int cp_index(lua_State *L)
         lua_pushstring(L, id);
         return 1;
     }
-    if (text_is(key, "call")) {
-        lua_pushcfunction(L, api_cp_call);
+    if (api_cp_action(L, key))
         return 1;
-    }
     if (text_is(key, "vars")) {
         api_push_cp_vars(L, id);
         return 1;
@@ -234,6 +232,21 @@ static const struct api_row rows[] = {
      "error: "
      "err.code is \"offline\", \"timeout\", \"refused\", \"gone\" or the code of a CALLERROR.",
      true},
+    {"start", NULL,
+     "fun(self: cp, what: { connector?: integer, idTag: string, vars?: table }): true?, err?",
+     "RemoteStartTransaction; vars become part of tx.vars of the transaction that comes of it. "
+     "err.code also \"Rejected\".",
+     true},
+    {"unlock", NULL, "fun(self: cp, connector: integer): true?, err?",
+     "UnlockConnector; err.code also \"UnlockFailed\", \"NotSupported\".", true},
+    {"trigger", NULL, "fun(self: cp, message: string, connector?: integer): true?, err?",
+     "TriggerMessage; err.code also \"Rejected\", \"NotImplemented\".", true},
+    {"pending", NULL,
+     "fun(self: cp, connector?: integer): { idTag: string, connector?: integer, vars: table, "
+     "since: integer }?",
+     "The remote start that waits there for its StartTransaction.", false},
+    {"note_pending", NULL, "fun(self: cp, connector: integer?, vars: table): boolean",
+     "Adds to its vars; false if none waits.", false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_cp = {

@@ -99,7 +99,22 @@ void api_open_cp(lua_State *L);
 void api_open_tx(lua_State *L);
 void api_open_vars(lua_State *L);
 void api_open_window(lua_State *L);
-int api_cp_call(lua_State *L); /* api_call.c */
+void api_open_source(lua_State *L); /* api_rest_files.c */
+/* api_call.c */
+int api_cp_call(lua_State *L);
+const struct version *api_version_of(struct station *st, const char *cp);
+/* Empty tables of a script become `[]` where the version's table wants a list. */
+void api_fix_payload(struct station *st, const char *cp, const char *action, struct json *payload);
+/* `nil, err` for a result that is not ANSWERED. */
+int api_call_failed(lua_State *L, const struct call_result *result);
+/* "policy 30-stall.lua": for the record of a command; stays on the stack. */
+const char *api_push_asker(lua_State *L);
+/* Sends the command (its texts alive at least until this yields) and waits for its result: `build`
+ * makes the results of the API function from the struct call_result that is its light userdata. */
+int api_command_wait(lua_State *L, const char *what, const char *cp, const struct command *command,
+                     lua_CFunction build);
+int api_cp_action(lua_State *L, const char *key); /* api_actions.c: pushes that method of cp */
+int api_tx_stop(lua_State *L);
 /* A cp, or the text of an identity; NULL for anything else. */
 const char *api_cp_or_name(lua_State *L, int index);
 /* Parses and pushes: 0, or -1 with nothing pushed and why. Raises only without memory. */
@@ -120,7 +135,7 @@ bool api_push_window(lua_State *L, struct span text, struct reason *why);
 /* An ended transaction; only the test kit keeps them, elsewhere it is NULL. */
 struct testkit_ended {
     int64_t id, connector, start_ms, meter_start_wh, energy_wh, flags;
-    char *cp, *id_tag, *reason;
+    char *cp, *id_tag, *reason, *policy_reason;
 };
 const struct testkit_ended *testkit_ended(const struct generation *generation, int64_t id);
 /* Names of enum transaction_flag, as a list (marked as an array) or as a set. */

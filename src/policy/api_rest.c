@@ -62,6 +62,57 @@ int rest_change_end(lua_State *L, struct change_wait *wait, bool begun, const ch
     return task_wait(L, wait->ref);
 }
 
+void rest_change_drop(struct change_wait *wait)
+{
+    XFREE(wait->ctx);
+}
+
+/* ---- the next turn ---- */
+
+struct pausing { /* freed when it fires or its task is cancelled */
+    struct timer timer;
+    struct timers *timers;
+    struct task_ref ref;
+};
+
+static int push_nothing(lua_State *L, void *arg)
+{
+    (void)L;
+    (void)arg;
+    return 0;
+}
+
+static void on_turn(struct timer *timer)
+{
+    struct pausing *pausing = CONTAINER_OF(timer, struct pausing, timer);
+    struct task_ref ref = pausing->ref;
+    xfree(pausing);
+    task_wake(ref, push_nothing, NULL);
+}
+
+static void on_pause_cancelled(void *arg)
+{
+    struct pausing *pausing = *(struct pausing **)arg;
+    timer_stop(pausing->timers, &pausing->timer);
+    xfree(pausing);
+}
+
+static int rest_pause(lua_State *L)
+{
+    generation_require_live(L, "core.pause");
+    struct timers *timers = generation_of(L)->timers;
+    if (!timers)
+        return api_raise(L, "core.pause cannot be used here");
+    struct pausing **box = lua_newuserdatauv(L, sizeof(*box), 0);
+    struct task_ref ref = task_wait_begin(L, "core.pause", on_pause_cancelled, box);
+    struct pausing *pausing = *box = xcalloc(1, sizeof(*pausing));
+    *pausing = (struct pausing){{.fn = on_turn}, timers, ref};
+    timer_start(timers, &pausing->timer, 0);
+    return task_wait(L, ref);
+}
+
+/* ---- charge points ---- */
+
 static int rest_register(lua_State *L)
 {
     static const char *const names[] = {"registration", "password", "securityProfile", "options",
@@ -200,10 +251,54 @@ static const struct api_row rows[] = {
      "fun(page?: { after?: string, limit?: integer, state?: string }): table[], string?",
      "Charge points in order of their identity, and the cursor of the next page.", false},
     {"chargepoint", rest_charge_point, "fun(cpid: string): table?", "One charge point.", false},
-    {"connectors", rest_connectors, "fun(cpid?: string): table[]",
-     "All connectors, or those of one charge point.", false},
-    {"active", rest_active, "fun(cpid?: string): table[]", "Open transactions, oldest first.",
+    {"connectors", rest_connectors,
+     "fun(which?: string|{ cpid?: string, after?: string, limit?: integer }): table[], string?",
+     "All connectors, or those of one charge point, or of one page of charge points.", false},
+    {"active", rest_active,
+     "fun(which?: string|{ cpid?: string, after?: integer, limit?: integer }): table[], integer?",
+     "Open transactions, oldest first; as a page in order of their ids.", false},
+    {"transaction", rest_transaction, "fun(id: integer): table?", "One open transaction.", false},
+    {"close", rest_close, "fun(transactionId: integer): true?, err?",
+     "Ends a transaction whose charger died; err.code \"unknown\", \"conflict\" or \"store\".",
+     true},
+    {"command", rest_command, "fun(cpid: string, command: table): table",
+     "Sends a CALL and waits: { action, body = text as received or payload = table, timeout, by, "
+     "batch, vars }. The result's status tells how it ended.",
+     true},
+    {"command_start", rest_command_start, "fun(cpid: string, command: table): table",
+     "The same without waiting: status \"queued\", or what is known at once.", false},
+    {"pending", rest_pending, "fun(cpid?: string): table[]",
+     "Remote starts that wait for their StartTransaction, oldest first.", false},
+    {"pending_drop", rest_pending_drop, "fun(cpid: string, connectorId?: integer): boolean",
+     "Forgets one.", false},
+    {"composite", rest_composite,
+     "fun(profiles: table[], place: table, fromMs: integer, duration: integer, unit: string): "
+     "table?",
+     "The composite schedule of charging profiles; nil if nothing limits.", false},
+    {"pause", rest_pause, "fun()", "Lets the others have a turn.", true},
+    {"figures", rest_figures, "fun(): { name: string, labels: string, value: number }[]",
+     "All figures of GET /metrics.", false},
+    {"routes", rest_routes, "fun(): table[]", "All routes as they were declared.", false},
+    {"events", rest_events,
+     "fun(filter?: { cpid?: string, types?: string, lastId?: integer }): source?, string?",
+     "A body of server-sent events.", false},
+    {"file_source", rest_file_source, "fun(name: string): source?, table|string|nil",
+     "The file as a body, and its size.", false},
+    {"files", rest_files, "fun(after?: string, limit?: integer): table[], string?",
+     "Files in order of their names.", false},
+    {"file_keep", rest_file_keep, "fun(upload: integer, name: string): table?, string?",
+     "What was received becomes that file.", false},
+    {"file_discard", rest_file_discard, "fun(upload: integer)", "What was received is not wanted.",
      false},
+    {"file_remove", rest_file_remove, "fun(name: string): true?, string?", "Removes a file.",
+     false},
+    {"file_link", rest_file_link,
+     "fun(link: { name: string, upload?: boolean, cpid?: string, validMs: integer }): string?, "
+     "string?",
+     "A one-time link, as a whole address.", false},
+    {"file_link_find", rest_file_link_find, "fun(token: string): table?", "What a link is for.",
+     false},
+    {"file_link_use", rest_file_link_use, "fun(token: string)", "Its transfer is over.", false},
     {"register", rest_register, "fun(cpid: string, change: table): true?, err?",
      "Creates or changes a charge point; the answer comes when it is on disk.", true},
     {"delete", rest_delete, "fun(cpid: string): true?, err?",
@@ -213,6 +308,8 @@ static const struct api_row rows[] = {
     {"tag", rest_tag, "fun(idTag: string): table?", "One tag.", false},
     {"put_tag", rest_put_tag, "fun(tag: table): true?, err?",
      "Creates or replaces a tag: in force at once, the answer comes when it is on disk.", true},
+    {"import_tags", rest_import_tags, "fun(tags: table[]): true?, err?",
+     "All of them or none; err.details.index is the first that does not fit.", true},
     {"delete_tag", rest_delete_tag, "fun(idTag: string): true?, err?",
      "Removes a tag; err.code \"unknown\" if there is none.", true},
     {"query", rest_query, "fun(name: string, params: table): table[]?, string|err|nil",

@@ -33,7 +33,13 @@ struct change_wait rest_change_begin(lua_State *L, const char *what);
 int rest_change_end(lua_State *L, struct change_wait *wait, bool begun, const char *code,
                     const char *why);
 
+/* Instead of the end: nothing was begun and nothing is waited for. */
+void rest_change_drop(struct change_wait *wait);
+
 /* api_rest_live.c */
+const char *rest_state_of(const struct charge_point *cp);
+int rest_transaction(lua_State *L);
+int rest_close(lua_State *L);
 int rest_charge_points(lua_State *L);
 int rest_charge_point(lua_State *L);
 int rest_connectors(lua_State *L);
@@ -49,5 +55,26 @@ int rest_tags(lua_State *L);
 int rest_tag(lua_State *L);
 int rest_put_tag(lua_State *L);
 int rest_delete_tag(lua_State *L);
+int rest_import_tags(lua_State *L);
+/* api_rest_command.c */
+int rest_command(lua_State *L);
+int rest_command_start(lua_State *L);
+int rest_pending(lua_State *L);
+int rest_pending_drop(lua_State *L);
+/* api_rest_figures.c */
+int rest_figures(lua_State *L);
+int rest_routes(lua_State *L);
+/* api_rest_charging.c */
+int rest_composite(lua_State *L);
+/* api_rest_files.c */
+int rest_events(lua_State *L);
+int rest_file_source(lua_State *L);
+int rest_files(lua_State *L);
+int rest_file_keep(lua_State *L);
+int rest_file_discard(lua_State *L);
+int rest_file_remove(lua_State *L);
+int rest_file_link(lua_State *L);
+int rest_file_link_find(lua_State *L);
+int rest_file_link_use(lua_State *L);
 
 #endif

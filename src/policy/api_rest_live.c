@@ -1,6 +1,7 @@
 /* `core`: snapshots of charge points, connectors and open transactions.
  *
  * Tables with the member names of the REST answers; times are integer milliseconds named …Ms. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -8,7 +9,7 @@
 
 /* ---- charge points ---- */
 
-static const char *state_of(const struct charge_point *cp)
+const char *rest_state_of(const struct charge_point *cp)
 {
     if (cp->registration == REGISTRATION_REJECTED)
         return "blocked";
@@ -46,7 +47,7 @@ static void push_charge_point(lua_State *L, const struct charge_point *cp)
 {
     lua_createtable(L, 0, 24);
     api_set_string(L, "cpid", cp->id);
-    api_set_string(L, "state", state_of(cp));
+    api_set_string(L, "state", rest_state_of(cp));
     api_set_bool(L, "online", cp->connection != 0);
     api_set_string(L, "registration", registration_text(cp->registration));
     api_set_bool(L, "registered", cp->registered);
@@ -96,7 +97,7 @@ int rest_charge_points(lua_State *L)
                             ? lua_tostring(L, -1)
                             : NULL;
     while ((cp = station_next(st, &at)) != NULL) {
-        if (!state || text_is(state, state_of(cp)))
+        if (!state || text_is(state, rest_state_of(cp)))
             page_offer(&page, cp->id, cp);
     }
     return page_push(L, &page, push_charge_points);
@@ -114,22 +115,59 @@ int rest_charge_point(lua_State *L)
     return 1;
 }
 
+static lua_Integer push_connectors_of(lua_State *L, const struct charge_point *cp,
+                                      lua_Integer count)
+{
+    for (size_t i = 0; i < cp->connector_count; i++) {
+        push_connector(L, &cp->connectors[i]);
+        api_set_string(L, "cpid", cp->id);
+        api_set_bool(L, "online", cp->connection != 0);
+        lua_rawseti(L, -2, ++count);
+    }
+    return count;
+}
+
+static int push_connector_page(lua_State *L)
+{
+    const struct page *page = lua_touserdata(L, 1);
+    lua_Integer count = 0;
+    lua_newtable(L);
+    for (size_t i = 0; i < page_count(page); i++)
+        count = push_connectors_of(L, page->items[i], count);
+    api_mark_array(L, -1);
+    lua_pushstring(L, page_next(page));
+    return 2;
+}
+
+/* A page is that many charge points, with all their connectors. */
+static int connectors_page(lua_State *L, struct station *st)
+{
+    const struct charge_point *cp;
+    struct page page;
+    size_t at = 0;
+    const char *id = api_opt_string(L, "core.connectors", 1, "cpid");
+    page_init(L, &page, "core.connectors", 1);
+    while ((cp = station_next(st, &at)) != NULL) {
+        if (!id || text_is_ci(id, cp->id))
+            page_offer(&page, cp->id, cp);
+    }
+    return page_push(L, &page, push_connector_page);
+}
+
 /* All connectors of all charge points, or of one, in order. */
 int rest_connectors(lua_State *L)
 {
     struct station *st = api_station(L, "core.connectors");
+    if (lua_istable(L, 1))
+        return connectors_page(L, st);
     const char *id = lua_isnoneornil(L, 1) ? NULL : api_arg_string(L, "core.connectors", 1, "cpid");
     const struct charge_point *cp;
     size_t at = 0;
     lua_Integer count = 0;
     lua_newtable(L);
     while ((cp = station_next(st, &at)) != NULL) {
-        for (size_t i = 0; i < cp->connector_count && (!id || text_is_ci(id, cp->id)); i++) {
-            push_connector(L, &cp->connectors[i]);
-            api_set_string(L, "cpid", cp->id);
-            api_set_bool(L, "online", cp->connection != 0);
-            lua_rawseti(L, -2, ++count);
-        }
+        if (!id || text_is_ci(id, cp->id))
+            count = push_connectors_of(L, cp, count);
     }
     api_mark_array(L, -1);
     return 1;
@@ -188,9 +226,91 @@ static void push_active(lua_State *L, const struct transaction *tx)
     set_vars(L, tx);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    const struct transaction *x = *(const struct transaction *const *)a;
+    const struct transaction *y = *(const struct transaction *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+struct active_page {
+    const struct transaction **items;
+    size_t count, room, limit;
+};
+
+static int push_active_page(lua_State *L)
+{
+    const struct active_page *page = lua_touserdata(L, 1);
+    size_t shown = page->count < page->limit ? page->count : page->limit;
+    lua_createtable(L, (int)shown, 0);
+    for (size_t i = 0; i < shown; i++) {
+        push_active(L, page->items[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    api_mark_array(L, -1);
+    if (shown < page->count)
+        lua_pushinteger(L, page->items[shown - 1]->id);
+    else
+        lua_pushnil(L);
+    return 2;
+}
+
+/* In order of the ids, from behind `after`. */
+static int active_page(lua_State *L, struct station *st)
+{
+    static const char *const names[] = {"cpid", "after", "limit", NULL};
+    static const char what[] = "core.active";
+    api_check_members(L, what, 1, names);
+    const char *id = api_opt_string(L, what, 1, "cpid");
+    int64_t after = api_opt_integer(L, what, 1, "after", 0);
+    int64_t limit = api_opt_integer(L, what, 1, "limit", INT64_MAX);
+    struct active_page page = {.limit = limit > 0 ? (size_t)limit : 1};
+    const struct transaction *tx;
+    size_t at = 0;
+    while ((tx = station_transaction_next(st, &at)) != NULL) {
+        if (tx->id <= after || (id && !text_is_ci(id, tx->cp)))
+            continue;
+        page.items = xgrow(page.items, page.count, &page.room, sizeof(*page.items));
+        page.items[page.count++] = tx;
+    }
+    if (page.count)
+        qsort(page.items, page.count, sizeof(*page.items), compare_ids);
+    lua_pushcfunction(L, push_active_page);
+    lua_pushlightuserdata(L, &page);
+    int status = lua_pcall(L, 1, 2, 0);
+    xfree(page.items);
+    return status == LUA_OK ? 2 : lua_error(L);
+}
+
+int rest_transaction(lua_State *L)
+{
+    struct station *st = api_station(L, "core.transaction");
+    const struct transaction *tx =
+        station_transaction(st, api_arg_integer(L, "core.transaction", 1, "id"));
+    if (tx && !tx->stopped)
+        push_active(L, tx);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+int rest_close(lua_State *L)
+{
+    struct station *st = api_station(L, "core.close");
+    int64_t id = api_arg_integer(L, "core.close", 1, "transactionId");
+    const struct transaction *tx = station_transaction(st, id);
+    struct reason why;
+    struct change_wait wait = rest_change_begin(L, "core.close");
+    reason_set(&why, "no open transaction has this id");
+    bool begun = tx && station_transaction_close(st, id, &why, wait.done, wait.ctx);
+    return rest_change_end(L, &wait, begun, tx ? "conflict" : "unknown", why.text);
+}
+
 int rest_active(lua_State *L)
 {
     struct station *st = api_station(L, "core.active");
+    if (lua_istable(L, 1))
+        return active_page(L, st);
     const char *id = lua_isnoneornil(L, 1) ? NULL : api_arg_string(L, "core.active", 1, "cpid");
     const struct transaction *tx;
     size_t at = 0;

@@ -13,7 +13,7 @@ static int compare_names(const char *a, const char *b)
 
 void page_init(lua_State *L, struct page *page, const char *function, int options)
 {
-    static const char *const names[] = {"after", "limit", "state", NULL};
+    static const char *const names[] = {"after", "limit", "state", "cpid", NULL};
     api_check_members(L, function, options, names);
     page->after = api_opt_string(L, function, options, "after");
     int64_t limit = api_opt_integer(L, function, options, "limit", 100);

@@ -50,22 +50,28 @@ int rest_tag(lua_State *L)
     return 1;
 }
 
-int rest_put_tag(lua_State *L)
+/* The table at `index`; it keeps the texts alive. */
+static struct id_tag read_tag(lua_State *L, const char *what, int index)
 {
     static const char *const names[] = {"idTag", "status",    "expiryMs", "parentIdTag",
                                         "note",  "maxActive", NULL};
+    api_check_members(L, what, index, names);
+    struct id_tag tag = {.id_tag = (char *)api_opt_string(L, what, index, "idTag"),
+                         .status = (char *)api_opt_string(L, what, index, "status"),
+                         .expiry_ms = api_opt_integer(L, what, index, "expiryMs", ABSENT),
+                         .parent_id_tag = (char *)api_opt_string(L, what, index, "parentIdTag"),
+                         .note = (char *)api_opt_string(L, what, index, "note"),
+                         .max_active = api_opt_integer(L, what, index, "maxActive", ABSENT)};
+    if (!tag.id_tag || !tag.status)
+        api_raise(L, "%s: idTag and status are needed", what);
+    return tag;
+}
+
+int rest_put_tag(lua_State *L)
+{
     struct station *st = api_station(L, "core.put_tag");
     api_arg_table(L, "core.put_tag", 1, "tag");
-    api_check_members(L, "core.put_tag", 1, names);
-    struct id_tag tag = {.id_tag = (char *)api_opt_string(L, "core.put_tag", 1, "idTag"),
-                         .status = (char *)api_opt_string(L, "core.put_tag", 1, "status"),
-                         .expiry_ms = api_opt_integer(L, "core.put_tag", 1, "expiryMs", ABSENT),
-                         .parent_id_tag =
-                             (char *)api_opt_string(L, "core.put_tag", 1, "parentIdTag"),
-                         .note = (char *)api_opt_string(L, "core.put_tag", 1, "note"),
-                         .max_active = api_opt_integer(L, "core.put_tag", 1, "maxActive", ABSENT)};
-    if (!tag.id_tag || !tag.status)
-        return api_raise(L, "core.put_tag: idTag and status are needed");
+    const struct id_tag tag = read_tag(L, "core.put_tag", 1);
     struct reason why;
     struct change_wait wait = rest_change_begin(L, "core.put_tag");
     bool begun = station_tag_put(st, &tag, &why, wait.done, wait.ctx);
@@ -79,4 +85,41 @@ int rest_delete_tag(lua_State *L)
     struct change_wait wait = rest_change_begin(L, "core.delete_tag");
     bool begun = station_tag_delete(st, id_tag, wait.done, wait.ctx);
     return rest_change_end(L, &wait, begun, "unknown", "no such tag");
+}
+
+/* ---- many at once ---- */
+
+/* Argument: the list. All texts stay alive in it. */
+static void read_tags(lua_State *L, struct id_tag *tags, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        if (!lua_istable(L, -1))
+            api_raise(L, "core.import_tags: item %d is no tag", (int)i + 1);
+        tags[i] = read_tag(L, "core.import_tags", lua_gettop(L));
+        lua_pop(L, 1);
+    }
+}
+
+int rest_import_tags(lua_State *L)
+{
+    struct station *st = api_station(L, "core.import_tags");
+    api_arg_table(L, "core.import_tags", 1, "tags");
+    size_t count = lua_rawlen(L, 1), bad = 0;
+    struct id_tag *tags = lua_newuserdatauv(L, (count + 1) * sizeof(*tags), 0);
+    read_tags(L, tags, count);
+    if (count == 0) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    struct reason why;
+    struct change_wait wait = rest_change_begin(L, "core.import_tags");
+    if (station_tags_import(st, tags, count, &bad, &why, wait.done, wait.ctx))
+        return rest_change_end(L, &wait, true, NULL, NULL);
+    rest_change_drop(&wait);
+    api_fail(L, "invalid", "%s", why.text);
+    lua_createtable(L, 0, 1);
+    api_set_integer(L, "index", (int64_t)bad + 1);
+    lua_setfield(L, -2, "details");
+    return 2;
 }

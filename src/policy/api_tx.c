@@ -80,6 +80,7 @@ void api_push_flags(lua_State *L, int64_t flags, bool as_list)
 /* The figures of one access, from the open transaction or from what the test kit kept. */
 struct view {
     const char *cp, *id_tag, *parent, *reason;
+    const char *policy_reason; /* JSON text of vars.stop_reason, or NULL */
     bool active;
     int64_t connector, start_ms, meter_start_wh, energy_wh, power_w, soc, sample_ms, flags;
 };
@@ -93,6 +94,7 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            tx->id_tag,
                            tx->parent_id_tag,
                            tx->stopped ? tx->reason : NULL,
+                           vars_get(&tx->vars, "stop_reason"),
                            !tx->stopped,
                            tx->evse,
                            tx->start_ms,
@@ -107,6 +109,7 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            ended->id_tag,
                            NULL,
                            ended->reason,
+                           ended->policy_reason,
                            false,
                            ended->connector,
                            ended->start_ms,
@@ -162,6 +165,15 @@ static void push_number_field(lua_State *L, const struct view *v, const char *ke
         lua_pushnumber(L, (double)v->energy_wh / 1000);
 }
 
+/* What a policy said in tx:stop, if it ended by that. */
+static void push_reason(lua_State *L, const struct view *v)
+{
+    struct reason why;
+    if (!v->policy_reason || !text_is(v->reason, "Remote") ||
+        api_push_json_text(L, span_of(v->policy_reason), &why) != 0)
+        lua_pushstring(L, v->reason);
+}
+
 static void push_field(lua_State *L, const struct view *v, const char *key)
 {
     if (text_is(key, "active"))
@@ -173,7 +185,7 @@ static void push_field(lua_State *L, const struct view *v, const char *key)
     else if (text_is(key, "parentIdTag"))
         push_upper(L, v->parent);
     else if (text_is(key, "stop_reason"))
-        lua_pushstring(L, v->reason);
+        push_reason(L, v);
     else if (text_is(key, "flags"))
         api_push_flags(L, v->flags, false);
     else
@@ -191,6 +203,10 @@ static int tx_index(lua_State *L)
     }
     if (text_is(key, "vars")) {
         api_push_tx_vars(L, id);
+        return 1;
+    }
+    if (text_is(key, "stop")) {
+        lua_pushcfunction(L, api_tx_stop);
         return 1;
     }
     if (!api_has_row(&api_table_tx, key))
@@ -360,6 +376,10 @@ static const struct api_row rows[] = {
      "incomplete, unpriced, session_register.",
      false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
+    {"stop", api_tx_stop, "fun(self: tx, reason?: string): true?, err?",
+     "RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason "
+     "reads once it ended. err.code also \"Rejected\".",
+     true},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_tx = {

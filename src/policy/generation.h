@@ -42,6 +42,7 @@ struct handler_list {
 struct hook_stats {
     uint64_t calls, errors, waits;
     uint64_t run_us[20]; /* histogram by powers of two of microseconds: p50/p99 derive from it */
+    uint64_t run_us_sum;
 };
 
 /* Whose turn it is among the tasks of one thread (task.c): the live generations share the policy's,
@@ -49,8 +50,9 @@ struct hook_stats {
 struct scheduler {
     bool busy; /* a task runs, or its end is being told */
     struct task *ready,
-        *ready_last; /* woken or started meanwhile; run when the running one is through */
-    size_t tasks;    /* alive */
+        *ready_last;        /* woken or started meanwhile; run when the running one is through */
+    size_t tasks;           /* alive */
+    struct repeat *repeats; /* requests with an Idempotency-Key that run (router_repeat.c) */
 };
 
 enum generation_phase { PHASE_LOADING, PHASE_TESTING, PHASE_LIVE, PHASE_DRAINING };

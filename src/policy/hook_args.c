@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/api_parts.h"
 #include "policy/hook_parts.h"
 
 static void push_data(lua_State *L, const struct event *event)
@@ -90,6 +91,28 @@ static int status_args(lua_State *L, const struct event *event)
     return 4;
 }
 
+/* pending = { connector, idTag, vars, created (s) } */
+static int expired_args(lua_State *L, const struct event *event)
+{
+    const char *id_tag = event->id_tag ? event->id_tag : json_gets(event->data, "idTag");
+    const struct json *vars = json_get(event->data, "vars");
+    int64_t connector = event->connector, created;
+    if (connector == ABSENT && !json_int(json_get(event->data, "connectorId"), &connector))
+        connector = ABSENT;
+    api_push_cp(L, event->cp);
+    lua_createtable(L, 0, 4);
+    api_set_integer(L, "connector", connector);
+    api_set_string(L, "idTag", id_tag);
+    if (json_int(json_get(event->data, "createdMs"), &created))
+        api_set_seconds(L, "created", created);
+    if (vars && vars->type == JSON_OBJECT)
+        api_push_json(L, vars);
+    else
+        lua_newtable(L);
+    lua_setfield(L, -2, "vars");
+    return 2;
+}
+
 static int cp_args(lua_State *L, const struct event *event)
 {
     api_push_cp(L, event->cp);
@@ -106,10 +129,15 @@ static int action_args(lua_State *L, const struct event *event)
 int hook_push_args(lua_State *L, const struct event *event)
 {
     static int (*const pushers[EVENT_KINDS])(lua_State *, const struct event *) = {
-        [EVENT_BOOT] = boot_args,         [EVENT_AUTHORIZE] = authorize_args,
-        [EVENT_START] = transaction_args, [EVENT_STOP] = transaction_args,
-        [EVENT_METER] = meter_args,       [EVENT_STATUS] = status_args,
-        [EVENT_ONLINE] = cp_args,         [EVENT_OFFLINE] = cp_args,
+        [EVENT_BOOT] = boot_args,
+        [EVENT_AUTHORIZE] = authorize_args,
+        [EVENT_START] = transaction_args,
+        [EVENT_STOP] = transaction_args,
+        [EVENT_METER] = meter_args,
+        [EVENT_STATUS] = status_args,
+        [EVENT_ONLINE] = cp_args,
+        [EVENT_OFFLINE] = cp_args,
+        [EVENT_REMOTE_START_EXPIRED] = expired_args,
         [EVENT_ACTION] = action_args,
     };
     return pushers[event->kind](L, event);

@@ -45,6 +45,10 @@ const struct hook_row hook_rows[] = {
     {"status", EVENT_STATUS, "fun(cp: cp, connector: integer, status: string, previous: string?)",
      "The status of a connector changed (0 = the charge point itself). Repeats raise no event.",
      NULL},
+    {"remote_start_expired", EVENT_REMOTE_START_EXPIRED,
+     "fun(cp: cp, pending: { connector?: integer, idTag: string, vars: table, created: integer })",
+     "A remote start that the charge point accepted, but no StartTransaction came of it in time.",
+     NULL},
     {"online", EVENT_ONLINE, "fun(cp: cp)", "A charge point connected.", NULL},
     {"offline", EVENT_OFFLINE, "fun(cp: cp)", "A charge point's connection is gone.", NULL},
     {NULL, EVENT_KINDS, NULL, NULL, NULL},
@@ -137,6 +141,7 @@ void hook_stats_count(struct hook_stats *stats, bool failed, int64_t run_us, uin
     while (slot + 1 < ARRAY_LEN(stats->run_us) && run_us >> (slot + 1) > 0)
         slot++;
     stats->run_us[slot]++;
+    stats->run_us_sum += (uint64_t)(run_us > 0 ? run_us : 0);
 }
 
 static void conclude(struct asking *asking)

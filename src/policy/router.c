@@ -161,8 +161,10 @@ static void read_body(lua_State *L, struct route *route, int options)
     if (lua_type(L, -1) == LUA_TSTRING) {
         if (text_is(lua_tostring(L, -1), "text"))
             route->body_kind = BODY_TEXT;
+        else if (text_is(lua_tostring(L, -1), "file"))
+            route->body_kind = BODY_FILE;
         else if (!text_is(lua_tostring(L, -1), "json"))
-            api_raise(L, "route: body must be \"json\", \"text\" or a table of members");
+            api_raise(L, "route: body must be \"json\", \"text\", \"file\" or a table of members");
         return;
     }
     shape_read(L, &route->body, lua_gettop(L), "body");
@@ -170,7 +172,8 @@ static void read_body(lua_State *L, struct route *route, int options)
 
 static void read_options(lua_State *L, struct route *route, int options)
 {
-    static const char *const names[] = {"key", "scope", "replace", "doc", "query", "body", NULL};
+    static const char *const names[] = {"key",  "scope",   "replace",    "doc", "query",
+                                        "body", "answers", "idempotent", NULL};
     api_check_members(L, "route", options, names);
     const char *scope = api_opt_string(L, "route", options, "scope");
     route->needs_key = api_opt_bool(L, "route", options, "key", true);
@@ -179,6 +182,12 @@ static void read_options(lua_State *L, struct route *route, int options)
     if (lua_istable(L, options) && lua_getfield(L, options, "query") != LUA_TNIL)
         shape_read(L, &route->query, lua_gettop(L), "query");
     read_body(L, route, options);
+    if (lua_istable(L, options) && lua_getfield(L, options, "answers") != LUA_TNIL &&
+        !lua_istable(L, -1))
+        api_raise(L, "route: answers must be a table such as { [200] = \"Session\" }");
+    route->idempotent = api_opt_bool(L, "route", options, "idempotent", false);
+    if (route->idempotent && !text_is(route->method, "POST"))
+        api_raise(L, "route: idempotent is for POST");
     check_owner(L, route, api_opt_bool(L, "route", options, "replace", false));
 }
 
@@ -211,6 +220,7 @@ static int route_new(lua_State *L)
     memcpy(route->file, place.file, sizeof(route->file));
     route->line = place.line;
     route->builtin = generation->sources.files[generation->loading_file].builtin;
+    route->options_ref = LUA_NOREF;
     lua_pushcfunction(L, read_route);
     lua_pushlightuserdata(L, route);
     lua_pushvalue(L, 1);
@@ -220,6 +230,8 @@ static int route_new(lua_State *L)
     if (status == LUA_OK) {
         lua_settop(L, options ? 3 : 2);
         route->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        if (options)
+            route->options_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     } else {
         route_free(route);
         return lua_error(L);
@@ -350,16 +362,23 @@ static const struct api_row option_rows[] = {
      "What the key must allow; \"read\" for GET, \"operate\" for the others.", false},
     {"replace", NULL, "boolean?", "true: instead of a route that ships with the server.", false},
     {"doc", NULL, "string?", "One line for the list of endpoints.", false},
+    {"answers", NULL, "table<integer, string|table>?",
+     "Shapes of the answers by status, for the OpenAPI document: JSON Schema as tables.", false},
+    {"idempotent", NULL, "boolean?",
+     "true: a POST that is repeated with the same Idempotency-Key within 24 hours gets the first "
+     "answer again.",
+     false},
     {"query", NULL, "table<string, string>?",
      "Allowed parameters and their types: \"string\", \"integer\", \"number\", \"boolean\", "
      "\"time\" (the "
      "handler gets seconds), \"limit\" (1 to 1000, else 100), words (\"a|b\"); with ? it may be "
      "missing.",
      false},
-    {"body", NULL, "table<string, string>|\"json\"|\"text\"|nil",
-     "Allowed members and their types, as for query, also \"object\", \"array\", \"any\"; \"text\" "
-     "takes "
-     "any body as it is.",
+    {"body", NULL, "table<string, string|table>|\"json\"|\"text\"|\"file\"|nil",
+     "Allowed members and their types, as for query, also \"object\", \"array\", \"any\"; a table "
+     "of members is an object, { \"string\" } a list of strings ([\"name?\"] = { … } may be "
+     "missing); "
+     "\"text\" takes any body as it is.",
      false},
     {NULL, NULL, NULL, NULL, false}};
 
@@ -377,6 +396,7 @@ static const struct api_row req_rows[] = {
     {"headers", NULL, "table<string, string>", "By name in lower case; without keys.", false},
     {"peer", NULL, "string?", "The address of the client.", false},
     {"key", NULL, "string?", "The name of the API key.", false},
+    {"upload", NULL, "integer?", "The number of the received file, with body = \"file\".", false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_req = {

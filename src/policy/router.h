@@ -29,7 +29,9 @@ struct shape_member {
     char *name;
     enum shape_type type;
     bool optional;
-    char *words; /* SHAPE_WORDS: "a|b|c" */
+    char *words;         /* SHAPE_WORDS: "a|b|c" */
+    struct shape *inner; /* SHAPE_OBJECT: its members; SHAPE_ARRAY: the one member of each item;
+                            NULL: any */
 };
 
 struct shape {
@@ -55,7 +57,7 @@ size_t shape_check_body(const struct shape *shape, const struct json *body,
 
 /* ---- routes ---- */
 
-enum route_body { BODY_JSON, BODY_TEXT };
+enum route_body { BODY_JSON, BODY_TEXT, BODY_FILE };
 
 struct route_segment {
     char *text; /* the literal, or the name of the parameter */
@@ -66,12 +68,14 @@ struct route {
     char *method, *template;
     struct route_segment segments[SEGMENTS_MAX];
     size_t count;
-    int ref; /* registry: the handler */
+    int ref;         /* registry: the handler */
+    int options_ref; /* registry: the options as they were given; LUA_NOREF */
     char file[96];
     int line;
     bool builtin;
     bool replaced; /* by an operator's route: never found */
     bool needs_key;
+    bool idempotent; /* honours Idempotency-Key */
     enum key_scope scope;
     enum route_body body_kind;
     struct shape query, body;
@@ -104,11 +108,40 @@ struct problem {
     size_t fault_count;
     const char *header_name, *header_value; /* one extra header; NULL: none */
 };
+
+/* ---- bodies that come piece by piece ---- */
+
+/* api_rest_files.c: the userdata `source` of core.events and core.file_source. */
+bool source_is(lua_State *L, int index);
+/* Whoever takes it owns it; false: it was sent already. */
+bool source_take(lua_State *L, int index, struct body_source *out);
+
+/* router_emit.c: the body that a function(emit) writes. */
+struct emitter;
+/* Begins one of the running task; pushes `emit`. `out` is for the response. */
+struct emitter *emitter_begin(lua_State *L, struct body_source *out);
+/* Its function has ended, well or not: exactly once, and nothing of it is touched afterwards. */
+void emitter_end(struct emitter *emitter, bool ok);
+
+/* ---- idempotency (router_repeat.c) ---- */
+
+struct repeat; /* a request with an Idempotency-Key that runs */
+/* True: run it, and if `*run` is set tell repeat_end(). False: it is a repeat, the stored answer
+ * was given (`*responded`), or `problem` says why not. */
+bool repeat_begin(struct generation *generation, const struct route *route,
+                  const struct request *request, struct repeat **run, struct problem *problem,
+                  bool *responded, respond_fn respond, void *ctx);
+/* The answer is kept if it may be; NULL: there is none to keep. Frees. */
+void repeat_end(struct repeat *run, const struct response *response);
+
 /* Hands an RFC 9457 body to `respond`. */
 void answer_problem(const struct problem *problem, respond_fn respond, void *ctx);
 /* The results of a handler (status, body, headers; first at index 1) as a response; false, and
  * nothing responded, if they are none: `why` tells. */
 bool answer_results(lua_State *L, int nresults, respond_fn respond, void *ctx, struct reason *why);
+/* The same with `source` instead of the body. */
+bool answer_head(lua_State *L, int nresults, const struct body_source *source, respond_fn respond,
+                 void *ctx, struct reason *why);
 /* The global function `problem`. */
 int answer_problem_new(lua_State *L);
 

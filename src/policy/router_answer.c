@@ -110,6 +110,8 @@ struct answer {
     int status;
     const char *content_type;
     struct strbuf body;
+    bool has_source;
+    struct body_source source;
     struct name_value headers[HEADERS_MAX];
     size_t header_count;
 };
@@ -171,10 +173,22 @@ static bool take_headers(lua_State *L, int nresults, struct answer *answer, stru
     return true;
 }
 
+static bool take_source(lua_State *L, struct answer *answer, struct reason *why)
+{
+    if (!source_take(L, 2, &answer->source))
+        return reason_set(why, "the body: this source was sent already");
+    answer->has_source = true;
+    if (!answer->content_type)
+        answer->content_type = "application/octet-stream";
+    return true;
+}
+
 static bool take_body(lua_State *L, int nresults, struct answer *answer, struct reason *why)
 {
     if (nresults < 2 || lua_isnil(L, 2))
         return true;
+    if (source_is(L, 2))
+        return take_source(L, answer, why);
     if (lua_type(L, 2) == LUA_TSTRING) {
         size_t len;
         const char *text = lua_tolstring(L, 2, &len);
@@ -191,35 +205,63 @@ static bool take_body(lua_State *L, int nresults, struct answer *answer, struct 
     else if (lua_istable(L, 2))
         reason_set(why, "the body: %s", fault.text);
     else
-        reason_set(why, "the second result (body) must be a table or a text, not %s",
-                   api_type_of(L, 2));
+        reason_set(
+            why,
+            "the second result (body) must be a table, a text, a source or a function(emit), "
+            "not %s",
+            api_type_of(L, 2));
     arena_clear(&arena);
     if (!answer->content_type)
         answer->content_type = "application/json";
     return node != NULL;
 }
 
-bool answer_results(lua_State *L, int nresults, respond_fn respond, void *ctx, struct reason *why)
+static void send(struct answer *answer, respond_fn respond, void *ctx)
 {
-    struct answer answer = {0};
+    bool any = answer->body.len || answer->has_source;
+    const struct response response = {.status = answer->status,
+                                      .content_type = any ? answer->content_type : NULL,
+                                      .body = {strbuf_text(&answer->body), answer->body.len},
+                                      .headers = answer->headers,
+                                      .header_count = answer->header_count,
+                                      .source = answer->has_source ? &answer->source : NULL};
+    respond(ctx, &response);
+}
+
+static bool take_status(lua_State *L, int nresults, struct answer *answer, struct reason *why)
+{
     int is_int = 0;
     lua_Integer status = nresults >= 1 ? lua_tointegerx(L, 1, &is_int) : 0;
     if (!is_int || lua_type(L, 1) != LUA_TNUMBER || status < 200 || status > 599)
         return reason_set(why, "a handler returns a status from 200 to 599 first, as in "
                                "return 200, { ok = true }");
-    answer.status = (int)status;
+    answer->status = (int)status;
     if (!lua_checkstack(L, 8))
         return reason_set(why, "no memory for the answer");
-    bool ok = take_headers(L, nresults, &answer, why) && take_body(L, nresults, &answer, why);
-    if (ok) {
-        const struct response response = {.status = answer.status,
-                                          .content_type =
-                                              answer.body.len ? answer.content_type : NULL,
-                                          .body = {strbuf_text(&answer.body), answer.body.len},
-                                          .headers = answer.headers,
-                                          .header_count = answer.header_count};
-        respond(ctx, &response);
-    }
+    return true;
+}
+
+bool answer_results(lua_State *L, int nresults, respond_fn respond, void *ctx, struct reason *why)
+{
+    struct answer answer = {0};
+    bool ok = take_status(L, nresults, &answer, why) && take_headers(L, nresults, &answer, why) &&
+              take_body(L, nresults, &answer, why);
+    if (ok)
+        send(&answer, respond, ctx);
     strbuf_clear(&answer.body);
     return ok;
+}
+
+bool answer_head(lua_State *L, int nresults, const struct body_source *source, respond_fn respond,
+                 void *ctx, struct reason *why)
+{
+    struct answer answer = {.has_source = source != NULL};
+    if (!take_status(L, nresults, &answer, why) || !take_headers(L, nresults, &answer, why))
+        return false;
+    if (source)
+        answer.source = *source;
+    if (!answer.content_type)
+        answer.content_type = "text/plain; charset=utf-8";
+    send(&answer, respond, ctx);
+    return true;
 }

@@ -16,6 +16,10 @@ enum { FAULTS_MAX = 16, INSTANCE_SIZE = UUID_SIZE + 9 };
 struct exchange { /* from the start of the task to its end */
     struct generation *generation;
     struct route *route;
+    struct repeat *repeat;   /* or NULL */
+    struct emitter *emitter; /* once the head of a body that is written piece by piece is out */
+    uint64_t upload;
+    bool head_only;
     respond_fn respond;
     void *ctx;
     char label[200];
@@ -28,6 +32,10 @@ struct handling { /* during routes_handle */
     struct route_match match;
     const struct json *body; /* NULL: none, or text */
     struct problem problem;
+    struct repeat *repeat;
+    bool responded;
+    respond_fn respond;
+    void *ctx;
     struct shape_fault faults[FAULTS_MAX];
     struct reason why;
 };
@@ -108,7 +116,7 @@ static bool read_body(struct handling *h)
     struct span body = h->request->body, type = media_type(h->request);
     bool form = span_is_ci(type, "application/x-www-form-urlencoded");
     size_t fault_at = 0;
-    if (h->match.route->body_kind == BODY_TEXT || body.len == 0)
+    if (h->match.route->body_kind != BODY_JSON || body.len == 0)
         return true;
     if (type.len && !form && !span_is_ci(type, "application/json") && !ends_with_json(type)) {
         reason_set(&h->why, "the body must be application/json, not %.*s", (int)type.len, type.at);
@@ -127,7 +135,7 @@ static bool read_body(struct handling *h)
 static bool check_body(struct handling *h)
 {
     const struct route *route = h->match.route;
-    if (route->body_kind == BODY_TEXT)
+    if (route->body_kind != BODY_JSON)
         return true;
     if (h->body && h->body->type != JSON_OBJECT && h->body->type != JSON_ARRAY) {
         h->faults[0] = (struct shape_fault){.message = "expected an object"};
@@ -161,7 +169,7 @@ static void set_path(lua_State *L, const struct route_match *match)
     lua_setfield(L, -2, "path");
 }
 
-/* Argument: the handling. Results: the handler and its req, or nothing when the query is wrong. */
+/* Argument: the handling. Results: the handler and its req; nothing when the query is wrong. */
 static int push_call(lua_State *L)
 {
     struct handling *h = lua_touserdata(L, 1);
@@ -184,6 +192,7 @@ static int push_call(lua_State *L)
     set_pairs(L, "headers", request->headers, request->header_count);
     api_set_string(L, "peer", request->peer);
     api_set_string(L, "key", request->key_name);
+    api_set_integer(L, "upload", request->upload ? (int64_t)request->upload : ABSENT);
     return 2;
 }
 
@@ -197,7 +206,17 @@ static void record(const struct exchange *exchange, const char *message)
     errors_record(exchange->generation, &what, &event, NULL);
 }
 
-static void fail(const struct exchange *exchange, const char *file, int line, const char *message)
+/* The response of an exchange: kept for repeats, then handed on. */
+static void respond_once(void *ctx, const struct response *response)
+{
+    struct exchange *exchange = ctx;
+    if (exchange->repeat)
+        repeat_end(exchange->repeat, response);
+    exchange->repeat = NULL;
+    exchange->respond(exchange->ctx, response);
+}
+
+static void fail(struct exchange *exchange, const char *file, int line, const char *message)
 {
     char instance[INSTANCE_SIZE] = "urn:uuid:";
     uuid_new(instance + 9);
@@ -208,32 +227,113 @@ static void fail(const struct exchange *exchange, const char *file, int line, co
         .status = 500,
         .detail = "the handler of this route failed; the log has more under the instance",
         .instance = instance};
-    answer_problem(&problem, exchange->respond, exchange->ctx);
+    answer_problem(&problem, respond_once, exchange);
 }
 
-static void on_finished(void *ctx, lua_State *L, int nresults, const struct task_end *end)
+/* A received file that the handler did not keep goes (files_discard of a kept one does nothing). */
+static void drop_upload(const struct generation *generation, uint64_t upload)
 {
-    struct exchange *exchange = ctx;
+    const struct policy_ports *ports = generation_ports(generation);
+    if (upload && ports && ports->files)
+        ports->files->discard(ports->ctx, upload);
+}
+
+/* ---- the task: the handler, then the function that writes its body ---- */
+
+static int body_written(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    (void)ctx;
+    lua_settop(L, 0);
+    return 0;
+}
+
+/* Stack: what the handler returned. */
+static int write_body(lua_State *L, struct exchange *exchange)
+{
+    int count = lua_gettop(L);
+    struct reason why;
+    struct body_source source;
+    if (exchange->head_only) {
+        lua_pushliteral(L, "");
+        lua_replace(L, 2);
+        return count;
+    }
+    struct emitter *emitter = emitter_begin(L, &source);
+    if (!answer_head(L, count, &source, respond_once, exchange, &why)) {
+        source.close(source.ctx);
+        emitter_end(emitter, false);
+        lua_pop(L, 1);
+        return count; /* answer_results() says what is wrong */
+    }
+    exchange->emitter = emitter;
+    lua_pushvalue(L, 2);
+    lua_insert(L, -2);
+    lua_callk(L, 1, 0, 0, body_written);
+    return body_written(L, LUA_OK, 0);
+}
+
+/* Stack: the exchange, then what the handler returned. */
+static int handler_returned(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    (void)ctx;
+    struct exchange *exchange = lua_touserdata(L, 1);
+    lua_remove(L, 1);
+    if (lua_gettop(L) >= 2 && lua_isfunction(L, 2))
+        return write_body(L, exchange);
+    return lua_gettop(L);
+}
+
+/* Arguments: the exchange, the handler, its req. */
+static int run_handler(lua_State *L)
+{
+    lua_callk(L, 1, LUA_MULTRET, 0, handler_returned);
+    return handler_returned(L, LUA_OK, 0);
+}
+
+/* ---- its end ---- */
+
+static void answer(struct exchange *exchange, lua_State *L, int nresults,
+                   const struct task_end *end)
+{
     struct reason why;
     if (end->ok) {
-        if (!answer_results(L, nresults, exchange->respond, exchange->ctx, &why)) {
+        if (!answer_results(L, nresults, respond_once, exchange, &why)) {
             record(exchange, why.text);
             fail(exchange, exchange->route->file, exchange->route->line, why.text);
         }
     } else if (end->cancelled) {
         const struct problem problem = {.status = 504, .detail = "the handler did not end in time"};
-        answer_problem(&problem, exchange->respond, exchange->ctx);
+        answer_problem(&problem, respond_once, exchange);
     } else {
         fail(exchange, end->file, end->line, end->error);
     }
+}
+
+static void on_finished(void *ctx, lua_State *L, int nresults, const struct task_end *end)
+{
+    struct exchange *exchange = ctx;
+    if (exchange->emitter) {
+        emitter_end(exchange->emitter, end->ok);
+        exchange->route->errors += !end->ok;
+    } else {
+        answer(exchange, L, nresults, end);
+    }
+    drop_upload(exchange->generation, exchange->upload);
     xfree(exchange);
 }
 
-/* True when the task was started: it answers. */
-static bool run(struct handling *h, respond_fn respond, void *ctx)
+static bool check_repeat(struct handling *h)
 {
-    struct generation *generation = h->generation;
-    lua_State *L = generation->L;
+    return repeat_begin(h->generation, h->match.route, h->request, &h->repeat, &h->problem,
+                        &h->responded, h->respond, h->ctx);
+}
+
+/* Pushes the handler and its req. */
+static bool push_handler(struct handling *h)
+{
+    lua_State *L = h->generation->L;
     if (!lua_checkstack(L, 8))
         return refuse(h, 503, "too much is under way");
     int top = lua_gettop(L);
@@ -245,30 +345,58 @@ static bool run(struct handling *h, respond_fn respond, void *ctx)
     }
     if (lua_gettop(L) == top)
         return refuse(h, 400, h->why.text);
+    if (check_repeat(h))
+        return true;
+    lua_settop(L, top);
+    return false;
+}
+
+static struct exchange *exchange_new(const struct handling *h)
+{
     struct exchange *exchange = xcalloc(1, sizeof(*exchange));
-    exchange->generation = generation;
+    exchange->generation = h->generation;
     exchange->route = (struct route *)h->match.route;
-    exchange->respond = respond;
-    exchange->ctx = ctx;
+    exchange->repeat = h->repeat;
+    exchange->upload = h->request->upload;
+    exchange->head_only = text_is(h->request->method, "HEAD");
+    exchange->respond = h->respond;
+    exchange->ctx = h->ctx;
+    return exchange;
+}
+
+/* True when the task was started: it answers. */
+static bool run(struct handling *h)
+{
+    struct generation *generation = h->generation;
+    lua_State *L = generation->L;
+    if (!push_handler(h))
+        return false;
+    struct exchange *exchange = exchange_new(h);
     exchange->route->calls++;
+    lua_pushcfunction(L, run_handler); /* below the handler and its req, with the exchange */
+    lua_insert(L, -3);
+    lua_pushlightuserdata(L, exchange);
+    lua_insert(L, -3);
     struct strbuf label = {.cap = sizeof(exchange->label) - 1};
     strbuf_addf(&label, "route %s %s", exchange->route->method, exchange->route->template);
     text_copy(exchange->label, sizeof(exchange->label), span_of(strbuf_text(&label)));
     strbuf_clear(&label);
     const struct task_start start = {.label = exchange->label,
                                      .deadline_ms = generation->settings->handler_timeout_ms};
-    task_run(generation, &start, 1, on_finished, exchange);
+    task_run(generation, &start, 3, on_finished, exchange);
     return true;
 }
 
 void routes_handle(struct generation *generation, const struct request *request, respond_fn respond,
                    void *ctx)
 {
-    struct handling h = {.generation = generation, .request = request};
-    bool runs =
-        find_route(&h) && check_key(&h) && read_body(&h) && check_body(&h) && run(&h, respond, ctx);
-    if (!runs)
+    struct handling h = {
+        .generation = generation, .request = request, .respond = respond, .ctx = ctx};
+    bool runs = find_route(&h) && check_key(&h) && read_body(&h) && check_body(&h) && run(&h);
+    if (!runs && !h.responded)
         answer_problem(&h.problem, respond, ctx);
+    if (!runs)
+        drop_upload(generation, request->upload);
     strbuf_clear(&h.match.allowed);
     arena_clear(&h.arena);
 }

@@ -47,30 +47,83 @@ static int compare_members(const void *a, const void *b)
     return strcmp(((const struct shape_member *)a)->name, ((const struct shape_member *)b)->name);
 }
 
-void shape_read(lua_State *L, struct shape *shape, int index, const char *what)
+static void read_members(lua_State *L, struct shape *shape, int index, const char *what);
+
+/* `{ "string" }` or `{ { … } }`: a list of such items. */
+static bool is_list_of(lua_State *L, int index)
 {
-    if (!lua_istable(L, index))
+    bool list = lua_rawgeti(L, index, 1) != LUA_TNIL;
+    lua_pop(L, 1);
+    return list;
+}
+
+/* The declaration of a member is on top. */
+static void read_member(lua_State *L, struct shape_member *member, const char *what)
+{
+    int index = lua_gettop(L);
+    size_t len = strlen(member->name);
+    if (lua_type(L, index) == LUA_TSTRING) {
+        if (!read_type(member, span_of(lua_tostring(L, index))))
+            api_raise(L, "route: %s.%s: \"%s\" is no type", what, member->name,
+                      lua_tostring(L, index));
+        return;
+    }
+    if (!lua_istable(L, index) || !lua_checkstack(L, 8))
         api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
+    if (len > 1 && member->name[len - 1] == '?') {
+        member->name[len - 1] = '\0';
+        member->optional = true;
+    }
+    member->inner = xcalloc(1, sizeof(*member->inner));
+    member->type = SHAPE_OBJECT;
+    if (!is_list_of(L, index)) {
+        read_members(L, member->inner, index, what);
+        return;
+    }
+    member->type = SHAPE_ARRAY;
+    struct shape *inner = member->inner;
+    inner->members = xgrow(NULL, 0, &inner->room, sizeof(*inner->members));
+    inner->members[inner->count++] = (struct shape_member){.name = xstrdup("")};
+    lua_rawgeti(L, index, 1);
+    read_member(L, &inner->members[0], what);
+    lua_settop(L, index);
+}
+
+static void read_members(lua_State *L, struct shape *shape, int index, const char *what)
+{
     shape->declared = true;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+        if (lua_type(L, -2) != LUA_TSTRING)
             api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
         shape->members = xgrow(shape->members, shape->count, &shape->room, sizeof(*shape->members));
         struct shape_member *member = &shape->members[shape->count++];
         *member = (struct shape_member){.name = xstrdup(lua_tostring(L, -2))};
-        if (!read_type(member, span_of(lua_tostring(L, -1))))
-            api_raise(L, "route: %s.%s: \"%s\" is no type", what, member->name,
-                      lua_tostring(L, -1));
+        read_member(L, member, what);
     }
     if (shape->count)
         qsort(shape->members, shape->count, sizeof(*shape->members), compare_members);
 }
 
+void shape_read(lua_State *L, struct shape *shape, int index, const char *what)
+{
+    if (!lua_istable(L, index))
+        api_raise(L, "route: %s must be a table such as { name = \"string\" }", what);
+    read_members(L, shape, index, what);
+    for (size_t i = 0; text_is(what, "query") && i < shape->count; i++) {
+        if (shape->members[i].inner)
+            api_raise(L, "route: query.%s: a parameter is no table", shape->members[i].name);
+    }
+}
+
 void shape_free(struct shape *shape)
 {
     for (size_t i = 0; i < shape->count; i++) {
-        xfree(shape->members[i].name);
-        xfree(shape->members[i].words);
+        struct shape_member *member = &shape->members[i];
+        xfree(member->name);
+        xfree(member->words);
+        if (member->inner)
+            shape_free(member->inner);
+        xfree(member->inner);
     }
     XFREE(shape->members);
 }
@@ -284,60 +337,123 @@ static bool has_type(const struct shape_member *member, const struct json *value
     return true;
 }
 
-/* JSON pointer of a member: ~ and / are escaped. */
-static void set_pointer(struct shape_fault *fault, struct span name)
+/* Where we are in the body: what its JSON pointer is made of. */
+struct place {
+    const struct place *outer;
+    struct span name; /* absent: an item */
+    size_t item;
+};
+
+struct checking {
+    struct shape_fault *faults;
+    size_t count, room;
+};
+
+/* ~ and / of member names are escaped. */
+static void add_place(struct strbuf *out, const struct place *place)
 {
-    struct strbuf out = {.cap = sizeof(fault->pointer) - 1};
-    strbuf_addc(&out, '/');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.at[i] == '~' || name.at[i] == '/')
-            strbuf_adds(&out, name.at[i] == '~' ? "~0" : "~1");
+    if (!place)
+        return;
+    add_place(out, place->outer);
+    strbuf_addc(out, '/');
+    if (!place->name.at)
+        strbuf_addf(out, "%zu", place->item);
+    for (size_t i = 0; i < place->name.len; i++) {
+        if (place->name.at[i] == '~' || place->name.at[i] == '/')
+            strbuf_adds(out, place->name.at[i] == '~' ? "~0" : "~1");
         else
-            strbuf_addc(&out, name.at[i]);
+            strbuf_addc(out, place->name.at[i]);
     }
-    text_copy(fault->pointer, sizeof(fault->pointer), (struct span){strbuf_text(&out), out.len});
-    strbuf_clear(&out);
 }
 
-static void member_fault(struct shape_fault *fault, const struct shape *shape,
-                         const struct json *value)
+/* NULL: there is room for no more. */
+static struct shape_fault *add_fault(struct checking *c, const struct place *place)
 {
-    const struct shape_member *member = member_named(shape, value->key);
-    set_pointer(fault, value->key);
-    if (member) {
-        struct strbuf words = {.cap = 200};
+    if (c->count == c->room)
+        return NULL;
+    struct shape_fault *fault = &c->faults[c->count++];
+    struct strbuf out = {.cap = sizeof(fault->pointer) - 1};
+    add_place(&out, place);
+    *fault = (struct shape_fault){0};
+    text_copy(fault->pointer, sizeof(fault->pointer), (struct span){strbuf_text(&out), out.len});
+    strbuf_clear(&out);
+    return fault;
+}
+
+static void wrong_type(struct checking *c, const struct place *place,
+                       const struct shape_member *member, const struct json *value)
+{
+    struct shape_fault *fault = add_fault(c, place);
+    struct strbuf words = {.cap = 200};
+    if (fault)
         snprintf(fault->message, sizeof(fault->message), "expected %s, got %s",
                  expected(member, &words), json_type_name(value->type));
-        strbuf_clear(&words);
+    strbuf_clear(&words);
+}
+
+static void unknown_member(struct checking *c, const struct place *place, const struct shape *shape)
+{
+    struct shape_fault *fault = add_fault(c, place);
+    if (!fault)
         return;
-    }
     const char *near =
-        text_nearest(value->key.at, shape->members, shape->count, sizeof(shape->members[0]));
+        text_nearest(place->name.at, shape->members, shape->count, sizeof(shape->members[0]));
     snprintf(fault->message, sizeof(fault->message), "unknown field%s%s%s",
              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static void check_object(struct checking *c, const struct place *place, const struct shape *shape,
+                         const struct json *object);
+
+static void check_value(struct checking *c, const struct place *place,
+                        const struct shape_member *member, const struct json *value)
+{
+    if (!has_type(member, value)) {
+        wrong_type(c, place, member, value);
+    } else if (member->inner && member->type == SHAPE_OBJECT) {
+        check_object(c, place, member->inner, value);
+    } else if (member->inner) {
+        size_t item = 0;
+        for (const struct json *child = value->child; child && c->count < c->room;
+             child = child->next) {
+            const struct place here = {.outer = place, .item = item++};
+            check_value(c, &here, &member->inner->members[0], child);
+        }
+    }
+}
+
+static void check_object(struct checking *c, const struct place *place, const struct shape *shape,
+                         const struct json *object)
+{
+    for (const struct json *value = object->child; value && c->count < c->room;
+         value = value->next) {
+        const struct shape_member *member = member_named(shape, value->key);
+        const struct place here = {.outer = place, .name = value->key};
+        if (!member)
+            unknown_member(c, &here, shape);
+        else if (value->type != JSON_NULL || !member->optional)
+            check_value(c, &here, member, value);
+    }
+    for (size_t i = 0; i < shape->count; i++) {
+        if (shape->members[i].optional || json_get(object, shape->members[i].name))
+            continue;
+        const struct place here = {.outer = place, .name = span_of(shape->members[i].name)};
+        struct shape_fault *fault = add_fault(c, &here);
+        if (fault)
+            snprintf(fault->message, sizeof(fault->message), "required");
+    }
 }
 
 size_t shape_check_body(const struct shape *shape, const struct json *body,
                         struct shape_fault *faults, size_t room)
 {
-    size_t count = 0;
+    struct checking c = {faults, 0, room};
     if (!shape->declared || room == 0)
         return 0;
-    if (!body || body->type != JSON_OBJECT) {
-        faults[0] = (struct shape_fault){.message = "expected an object"};
-        return 1;
+    if (body && body->type == JSON_OBJECT) {
+        check_object(&c, NULL, shape, body);
+        return c.count;
     }
-    for (const struct json *value = body->child; value && count < room; value = value->next) {
-        const struct shape_member *member = member_named(shape, value->key);
-        bool absent = value->type == JSON_NULL && member && member->optional;
-        if (!member || (!absent && !has_type(member, value)))
-            member_fault(&faults[count++], shape, value);
-    }
-    for (size_t i = 0; i < shape->count && count < room; i++) {
-        if (shape->members[i].optional || json_get(body, shape->members[i].name))
-            continue;
-        set_pointer(&faults[count], span_of(shape->members[i].name));
-        snprintf(faults[count++].message, sizeof(faults[0].message), "required");
-    }
-    return count;
+    faults[0] = (struct shape_fault){.message = "expected an object"};
+    return 1;
 }

@@ -383,6 +383,20 @@ void task_run(struct generation *generation, const struct task_start *start, int
     task_take_turn(task);
 }
 
+void task_set_deadline(struct task *task, int64_t ms)
+{
+    task->started = mono_now();
+    task->deadline_ms = ms;
+    if (task->generation->timers)
+        timer_stop(task->generation->timers, &task->deadline);
+}
+
+void task_extend(struct generation *generation, int64_t ms)
+{
+    if (generation->running)
+        task_set_deadline(generation->running, ms);
+}
+
 void tasks_cancel(struct generation *generation, const char *why)
 {
     generation->closing = true;

@@ -35,6 +35,11 @@ struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel)(v
 int task_wait(lua_State *L, struct task_ref ref);
 void task_wake(struct task_ref ref, task_push push, void *arg);
 
+/* The deadline of the running task becomes `ms` from now; 0 = none. */
+void task_extend(struct generation *generation, int64_t ms);
+/* task_wake(), and the deadline becomes `ms` from now. */
+void task_wake_extended(struct task_ref ref, int64_t ms, task_push push, void *arg);
+
 /* Starts a task. Live, no task runs inside another: what is started or woken while one runs, runs
  * right after it (POLICY §4: between two waits nothing else runs). While tests run it runs at once,
  * nested, so that a test can feed events and look at what they did. The function to run and its

@@ -34,6 +34,8 @@ struct task {
 
 /* Runs it now, or after the one that runs. */
 void task_take_turn(struct task *task);
+/* From now; 0 = none. */
+void task_set_deadline(struct task *task, int64_t ms);
 /* The wait that it began last is over, however it ended. */
 void task_forget_wait(struct task *task);
 

@@ -50,6 +50,20 @@ static void commit_start(struct testkit *kit, struct record_start *row)
                                .id_tag = xstrdup_or_null(row->id_tag)};
 }
 
+/* JSON text of a member of a JSON object; xfree. NULL: none. */
+static char *member_text(const char *object, const char *name)
+{
+    struct arena arena = {0};
+    struct strbuf text = {0};
+    const struct json *tree =
+        object ? json_parse(&arena, object, strlen(object), NULL, NULL) : NULL;
+    const struct json *member = json_get(tree, name);
+    if (member)
+        json_write(&text, member);
+    arena_clear(&arena);
+    return member ? strbuf_take(&text, NULL) : NULL;
+}
+
 static void commit_stop(struct testkit *kit, struct record_stop *row)
 {
     struct testkit_ended *tx = transaction_of(kit, row->id);
@@ -63,6 +77,7 @@ static void commit_stop(struct testkit *kit, struct record_stop *row)
     if (tx->reason)
         return;
     tx->reason = xstrdup(row->reason ? row->reason : "Local");
+    tx->policy_reason = member_text(row->vars, "stop_reason");
     tx->energy_wh = row->energy_wh;
     tx->flags |= row->set_flags;
 }
@@ -229,6 +244,7 @@ void testkit_free(struct testkit *kit)
         xfree(kit->transactions[i].cp);
         xfree(kit->transactions[i].id_tag);
         xfree(kit->transactions[i].reason);
+        xfree(kit->transactions[i].policy_reason);
     }
     xfree(kit->transactions);
     arena_clear(&kit->arena);

@@ -71,6 +71,15 @@ int task_wait(lua_State *L, struct task_ref ref)
     return lua_yield(L, 0); /* what task_wake() pushes is what the API function returns */
 }
 
+void task_wake_extended(struct task_ref ref, int64_t ms, task_push push, void *arg)
+{
+    struct task *task =
+        generation_is_alive(ref.generation) ? idmap_get(&ref.generation->waits, ref.serial) : NULL;
+    if (task)
+        task_set_deadline(task, ms);
+    task_wake(ref, push, arg);
+}
+
 void task_wake(struct task_ref ref, task_push push, void *arg)
 {
     if (!generation_is_alive(ref.generation))
