@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs ChargeBridge with one simulated DC charger, and prints the curl lines to try next.
+# Runs ChargeBridge with one simulated DC charger, and prints nine curl lines to try next.
 #
 #     ./examples/quickstart.sh
 #
@@ -44,12 +44,12 @@ trap 'exit 0' INT TERM
     --rest.port="$rest" --policies.dir="$data/policies" --store.file="$data/chargebridge.db" \
     2>"$data/server.log" &
 pids+=($!)
-"$build/chargebridge-sim" --port "$ocpp" --control-port "$sim" --id Gresgying02 --connectors 2 \
+"$build/chargebridge-sim" --port "$ocpp" --control-port "$sim" --id Gresgying02 --connectors 2 --log-frames \
     2>"$data/charger.log" &
 pids+=($!)
 
-# Ready when the charger has booted; each of the two says so in its log, or ends.
-until grep -q 'msg=booted' "$data/charger.log" 2>/dev/null; do
+# Ready when the charger was accepted and has sent what it had to say.
+until curl -s "http://127.0.0.1:$sim/state" 2>/dev/null | grep -q '"accepted":true.*"queued":0,'; do
     for pid in "${pids[@]}"; do
         kill -0 "$pid" 2>/dev/null || {
             tail -5 "$data/server.log" "$data/charger.log"
@@ -59,23 +59,36 @@ until grep -q 'msg=booted' "$data/charger.log" 2>/dev/null; do
     sleep 0.2
 done
 
+key='-H "X-API-Key: changeme-123"'
+json='-H "Content-Type: application/json"'
+api=http://localhost:$rest/api/v1
 cat <<EOF
 
 ChargeBridge is running, and the charger Gresgying02 (two connectors) has booted.
 (Unknown chargers are accepted here: registration = open. A real server starts with pending.)
 
-Try, in another terminal:
+Nine steps, in another terminal. Nobody charges; a car is plugged in; you start its session:
 
-  curl http://localhost:$rest/api/v1/health
-  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/chargepoints/Gresgying02
-  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/status
+  curl $key $api/active
+  curl -X POST http://localhost:$sim/plug/1
+  curl -X POST $api/start $json $key -d "{\\"cpid\\":\\"Gresgying02\\",\\"connectorId\\":1,\\"id_tag\\":\\"VID:FCA47A147858\\"}"
 
-A car comes, with one of the demo cards:
+It charges. Stop it (its transactionId is in the first answer; 1 in a fresh $data):
 
-  curl -X POST "http://localhost:$sim/plug/1?id_tag=VID:FCA47A147858"
-  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/active
+  curl $key $api/active
+  curl -X POST $api/stop $json $key -d "{\\"cpid\\":\\"Gresgying02\\",\\"transactionId\\":1}"
+  curl $key $api/active
+
+The car leaves. What it took, and how the charger is:
+
   curl -X POST http://localhost:$sim/unplug/1
-  curl -H "X-API-Key: changeme-123" http://localhost:$rest/api/v1/history
+  curl $key $api/history
+  curl $key $api/status
+
+Then a whole day at a site with two more chargers, in a minute:
+
+  $build/chargebridge-sim --scenario examples/scenarios/day.lua --port $ocpp \\
+      --arg rest=http://127.0.0.1:$rest --control-port 0
 
 Change who may charge: edit $data/policies/lib/idtags.lua, then
 

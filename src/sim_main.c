@@ -97,6 +97,8 @@ static bool open_chargers(struct simulator *sim, struct reason *why)
                                          .http = sim->client,
                                          .fleet = sim->fleet,
                                          .charger = options->fleet.charger,
+                                         .arguments = options->arguments,
+                                         .argument_count = options->argument_count,
                                          .finished = on_scenario_finished,
                                          .ctx = sim};
     sim->scenario = scenario_open(options->scenario, &settings, why);

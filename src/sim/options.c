@@ -82,6 +82,21 @@ static bool read_fault(struct sim_options *o, const char *text, struct reason *w
     return true;
 }
 
+/* NAME=VALUE, for the scenario's table `args`. */
+static bool read_argument(struct sim_options *o, const char *text, struct reason *why)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return reason_set(why, "--arg \"%s\": expected NAME=VALUE", text);
+    struct sim_argument *more = arena_alloc(&o->arena, (o->argument_count + 1) * sizeof(*more));
+    if (o->argument_count > 0)
+        memcpy(more, o->arguments, o->argument_count * sizeof(*more));
+    more[o->argument_count++] =
+        (struct sim_argument){arena_strndup(&o->arena, text, (size_t)(equals - text)), equals + 1};
+    o->arguments = more;
+    return true;
+}
+
 /* ---- the table ---- */
 
 enum kind { HEADING, TEXT, WHOLE, WHOLE_32, REAL, FLAG, OWN };
@@ -139,6 +154,7 @@ static const struct row rows[] = {
     {"", HEADING, NULL, 0, 0, 0, "Play", NULL},
     {"scenario", TEXT, "FILE", AT(scenario), 0, 0, "a Lua file; the exit status says if it held",
      NULL},
+    {"arg", OWN, "NAME=VALUE", 0, 0, 0, "the scenario reads args.NAME; repeatable", read_argument},
     {"speed", REAL, "N", AT(speed), 0.001, 100000, "times as fast as real time [1]", NULL},
     {"seed", WHOLE, "N", AT(fleet.charger.seed), 0, 1e15, "of all random choices [1]", NULL},
     {"fault", OWN, "NAME[=P]", 0, 0, 0, "misbehaves so, with probability P; repeatable",

@@ -12,11 +12,17 @@ struct sim_fault {
     double probability;
 };
 
+struct sim_argument {
+    const char *name, *value;
+};
+
 struct sim_options {
     struct fleet_settings fleet; /* with the settings of each charger */
     int control_port;
     double speed;
-    const char *scenario; /* a file, or NULL */
+    const char *scenario;           /* a file, or NULL */
+    struct sim_argument *arguments; /* for it */
+    size_t argument_count;
     struct sim_fault *faults;
     size_t fault_count;
     struct arena arena; /* of what is not in argv */

@@ -317,6 +317,12 @@ static int open_all(lua_State *L)
     luaL_setfuncs(L, functions, 0);
     scenario_add_chargers(L);
     scenario_add_http(L);
+    lua_newtable(L);
+    for (size_t i = 0; i < scenario->settings.argument_count; i++) {
+        lua_pushstring(L, scenario->settings.arguments[i].value);
+        lua_setfield(L, -2, scenario->settings.arguments[i].name);
+    }
+    lua_setfield(L, -2, "args");
     lua_pop(L, 1);
     if (luaL_loadfilex(L, path, "t") != LUA_OK)
         return lua_error(L);

@@ -10,7 +10,7 @@
  * then (UTC, the next such time) sleep("10m")                      also wait(charger, what,
  * timeout, connector, detail) http.get/post/put/delete(url …)   → {status, body, json} or {error}
  *     expect(condition, text)           counts and reports what did not hold, with file:line
- *     log(…)  now()  identity = c:identity()
+ *     log(…)  now()  args.NAME          what --arg NAME=VALUE gave
  *     finish(code)                      ends; without it the end of all coroutines does
  *
  * Result: 0 when every expectation held, 1 when one did not or an error was raised. Loop thread
@@ -19,6 +19,7 @@
 #define SIM_SCENARIO_H
 
 #include "sim/fleet.h"
+#include "sim/options.h"
 
 struct scenario;
 
@@ -27,6 +28,8 @@ struct scenario_settings {
     struct http_client *http;
     struct fleet *fleet;             /* outlives the scenario */
     struct charger_settings charger; /* what charger() starts from; the texts outlive it too */
+    const struct sim_argument *arguments;
+    size_t argument_count;
     void (*finished)(void *ctx, int code); /* once, from the loop */
     void *ctx;
 };
