@@ -4,13 +4,14 @@
  * an event is never seen before it is true. Each record kind that is worth an event is one row of a
  * table (name, members). Events are kept once, in a ring shared by all readers; a reader is a place
  * in the ring, so one that never reads costs a socket and nothing else; when the ring has run past
- * it, it gets `event: missed` with the number and goes on. Ids rise for ever, over restarts too
- * (they begin at the time of start in microseconds), so Last-Event-ID replays what the ring still
- * has. The hub sleeps (costs nothing) until the first reader comes, and again ten minutes after the
- * last one left. Loop thread only. */
+ * it, it gets `event: missed` with the number (of events of all kinds; null: not known) and goes
+ * on. Ids rise for ever, over restarts too (they begin at the time of start in microseconds), so
+ * Last-Event-ID replays what the ring still has. The hub sleeps (costs nothing) until the first
+ * reader comes, and again ten minutes after the last one left. Loop thread only. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
+#include "base/reason.h"
 #include "base/request.h"
 #include "base/timer.h"
 #include "station/record.h"
@@ -26,9 +27,12 @@ struct events *events_new(const struct events_settings *settings, struct timers 
 /* Open readers get their end. */
 void events_free(struct events *events);
 
+/* False while the hub sleeps: what is told then is dropped. */
+bool events_awake(const struct events *events);
 /* A batch came back; nothing of a failed one is told. */
 void events_batch(struct events *events, const struct batch *batch);
-/* Something that is no record: "policy_loaded" … `data`: a JSON object. */
+/* Something that is no record, under one of events_names(); cp may be NULL. `data`: the members of
+ * its JSON object behind cpid and timestamp, as `"online":true`. */
 void events_tell(struct events *events, const char *name, const char *cp, const char *data);
 
 struct events_filter {

@@ -19,8 +19,7 @@ struct files;
 
 struct files_settings {
     const char *dir;        /* created when first needed */
-    const char *public_url; /* "http://host:8080" as chargers reach the REST address; NULL: made of
-                               rest.address and port */
+    const char *public_url; /* "http://host:8080" as chargers reach the REST address */
     int64_t max_size;       /* 256 MiB: one file */
     int64_t max_total;      /* 4 GiB: all of them */
 };
