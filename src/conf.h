@@ -11,6 +11,8 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "events.h"
+#include "files.h"
 #include "http/http.h"
 #include "net/ws_server.h"
 #include "policy/policy.h"
@@ -24,6 +26,8 @@ struct conf {
     struct ws_server_settings ocpp;
     const char *ocpp_path; /* "/ocpp" */
     struct http_settings http;
+    struct files_settings files; /* public_url "" = made of rest.address and port */
+    struct events_settings events;
     const char *http_key; /* "changeme-123"; "" = none */
     struct station_settings station;
     struct policy_settings policy;

@@ -90,6 +90,19 @@ static void check_policies(const struct conf *conf, struct conf_errors *errors)
                    ORIGIN(policy.load_file_ms));
 }
 
+static void check_files(const struct conf *conf, struct conf_errors *errors)
+{
+    const char *url = conf->files.public_url;
+    if (conf->files.dir[0] == '\0')
+        conf_error(errors, "%s: files.dir is empty; it must name a folder", ORIGIN(files.dir));
+    if (url[0] && !span_starts(span_of(url), "http://") && !span_starts(span_of(url), "https://"))
+        conf_error(errors, "%s: files.public_url = \"%s\": expected http://… or https://…",
+                   ORIGIN(files.public_url), url);
+    if (conf->files.max_size > conf->files.max_total)
+        conf_error(errors, "%s: files.max_size is more than files.max_total",
+                   ORIGIN(files.max_size));
+}
+
 bool conf_check(struct conf *conf, struct conf_errors *errors)
 {
     size_t before = errors->count;
@@ -98,5 +111,6 @@ bool conf_check(struct conf *conf, struct conf_errors *errors)
     check_ocpp(conf, errors);
     check_rest(conf, errors);
     check_policies(conf, errors);
+    check_files(conf, errors);
     return errors->count == before;
 }

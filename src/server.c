@@ -2,6 +2,12 @@
  * small section per neighbour. Everything here runs on the loop thread. */
 #include "server.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "http_loop.h"
@@ -18,6 +24,9 @@ struct server {
     struct ws_server *ws;
     struct http *http;
     struct http_loop *http_loop;
+    struct events *events;
+    struct files *files;
+    wall_t started;
     struct timer retain_timer, stop_timer;
     bool sockets_closed;
     mono_t stop_deadline;
@@ -47,9 +56,32 @@ static void port_pause(void *ctx, uint64_t connection, bool paused)
         ws_server_pause(server->ws, connection, paused);
 }
 
+/* A batch that is tapped on its way back: in its own arena. */
+struct tap {
+    struct server *server;
+    void (*done)(void *ctx, struct batch *batch);
+    void *ctx;
+};
+
+static void on_tapped(void *ctx, struct batch *batch)
+{
+    struct tap tap = *(struct tap *)ctx;
+    events_batch(tap.server->events, batch);
+    if (tap.done)
+        tap.done(tap.ctx, batch);
+    else
+        batch_free(batch);
+}
+
 static void port_submit(void *ctx, struct batch *batch)
 {
     struct server *server = ctx;
+    if (events_awake(server->events)) {
+        struct tap *tap = ARENA_NEW(&batch->arena, struct tap);
+        *tap = (struct tap){server, batch->done, batch->ctx};
+        batch->done = on_tapped;
+        batch->ctx = tap;
+    }
     store_submit(server->store, batch);
 }
 
@@ -93,7 +125,7 @@ static void port_decision(void *ctx, const struct record_decision *row)
     to->why = arena_strdup(&batch->arena, row->why);
     to->file = arena_strdup(&batch->arena, row->file);
     to->inputs = arena_strdup(&batch->arena, row->inputs);
-    store_submit(server->store, batch);
+    port_submit(server, batch);
 }
 
 static bool port_healthy(void *ctx)
@@ -101,6 +133,147 @@ static bool port_healthy(void *ctx)
     struct server *server = ctx;
     return store_healthy(server->store);
 }
+
+static bool port_events(void *ctx, const char *cp, const char *types, int64_t last_id,
+                        struct body_source *out, struct reason *why)
+{
+    struct server *server = ctx;
+    struct events_filter filter = {cp, types, last_id};
+    return events_reader(server->events, &filter, out, why);
+}
+
+/* ---- figures of the rooms that policy may not name ---- */
+
+typedef void (*figure_add)(void *ctx, const char *name, const char *labels, double value);
+
+static double resident_bytes(void)
+{
+    char text[128] = "";
+    long long pages = 0;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*d %lld", &pages) != 1)
+            pages = 0;
+        close(fd);
+    }
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) != 0)
+        return 0;
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+static void port_figures(void *ctx, figure_add add, void *add_ctx)
+{
+    struct server *server = ctx;
+    add(add_ctx, "chargebridge_store_healthy", "", store_healthy(server->store));
+    if (server->http) {
+        add(add_ctx, "chargebridge_http_connections", "", (double)http_connections(server->http));
+        add(add_ctx, "chargebridge_http_pending_requests", "", (double)http_pending(server->http));
+        add(add_ctx, "chargebridge_http_streams", "", (double)http_streams(server->http));
+    }
+    add(add_ctx, "chargebridge_event_readers", "", (double)events_readers(server->events));
+    if (server->ws)
+        add(add_ctx, "chargebridge_websocket_connections", "", (double)ws_server_count(server->ws));
+    add(add_ctx, "process_resident_memory_bytes", "", resident_bytes());
+    add(add_ctx, "process_start_time_seconds", "", (double)server->started / 1000);
+    add(add_ctx, "process_cpu_seconds_total", "", cpu_seconds());
+}
+
+/* ---- files, for the routes ---- */
+
+static void give_info(const struct file_info *from, struct policy_file *to)
+{
+    text_copy(to->name, sizeof(to->name), span_of(from->name));
+    to->size = from->size;
+    to->modified_ms = from->modified_ms;
+}
+
+static bool files_port_next(void *ctx, const char *after, struct policy_file *out)
+{
+    struct server *server = ctx;
+    struct file_info info;
+    bool found = files_next(server->files, after, &info);
+    if (found)
+        give_info(&info, out);
+    return found;
+}
+
+static bool files_port_keep(void *ctx, uint64_t upload, const char *name, struct policy_file *out,
+                            struct reason *why)
+{
+    struct server *server = ctx;
+    struct file_info info;
+    bool kept = files_keep(server->files, upload, name, &info, why);
+    if (kept && out)
+        give_info(&info, out);
+    return kept;
+}
+
+static void files_port_discard(void *ctx, uint64_t upload)
+{
+    struct server *server = ctx;
+    files_discard(server->files, upload);
+}
+
+static bool files_port_remove(void *ctx, const char *name, struct reason *why)
+{
+    struct server *server = ctx;
+    return files_remove(server->files, name, why);
+}
+
+static bool files_port_source(void *ctx, const char *name, struct body_source *out,
+                              struct policy_file *info, struct reason *why)
+{
+    struct server *server = ctx;
+    struct file_info found;
+    bool ok = files_source(server->files, name, out, &found, why);
+    if (ok && info)
+        give_info(&found, info);
+    return ok;
+}
+
+static bool files_port_link(void *ctx, const char *name, bool upload, const char *cp,
+                            int64_t valid_ms, struct strbuf *url, struct reason *why)
+{
+    struct server *server = ctx;
+    return files_link(server->files, name, upload, cp, valid_ms, url, why);
+}
+
+static bool files_port_link_find(void *ctx, const char *token, char name[129], bool *upload,
+                                 char cp[256])
+{
+    struct server *server = ctx;
+    const struct file_link *link = files_link_find(server->files, token);
+    if (!link)
+        return false;
+    text_copy(name, 129, span_of(link->name));
+    text_copy(cp, 256, span_of(link->cp));
+    *upload = link->upload;
+    return true;
+}
+
+static void files_port_link_use(void *ctx, const char *token)
+{
+    struct server *server = ctx;
+    files_link_use(server->files, token);
+}
+
+static const struct policy_files files_port = {
+    .next = files_port_next,
+    .keep = files_port_keep,
+    .discard = files_port_discard,
+    .remove = files_port_remove,
+    .source = files_port_source,
+    .link = files_port_link,
+    .link_find = files_port_link_find,
+    .link_use = files_port_link_use,
+};
 
 /* ---- chargers: WebSocket server → station ---- */
 
@@ -151,11 +324,23 @@ static void on_admit(void *ctx, struct handshake *hs, const struct name_value *h
     text_copy(out->identity, sizeof(out->identity), span_of(hs->identity));
 }
 
+/* Its rows do not say whether it is connected. */
+static void tell_online(struct server *server, const char *identity)
+{
+    if (!events_awake(server->events))
+        return;
+    const struct charge_point *cp = station_find(server->station, identity);
+    bool online = cp && cp->connection;
+    events_tell(server->events, "charge_point", cp ? cp->id : identity,
+                online ? "\"online\":true" : "\"online\":false");
+}
+
 static void on_opened(void *ctx, uint64_t connection, const char *identity,
                       const struct version *version, const char *peer)
 {
     struct server *server = ctx;
     station_connected(server->station, identity, connection, version, peer);
+    tell_online(server, identity);
 }
 
 static void on_message(void *ctx, uint64_t connection, const char *identity, const char *text,
@@ -168,7 +353,11 @@ static void on_message(void *ctx, uint64_t connection, const char *identity, con
 static void on_closed(void *ctx, uint64_t connection, const char *identity, const char *why)
 {
     struct server *server = ctx;
+    const struct charge_point *cp = station_find(server->station, identity);
+    bool current = cp && cp->connection == connection;
     station_disconnected(server->station, identity, connection, why);
+    if (current) /* not one that was replaced (T13) */
+        tell_online(server, identity);
 }
 
 /* ---- REST: http → policy routes ---- */
@@ -235,7 +424,10 @@ static bool open_policies(struct server *server, struct reason *why)
     struct policy_ports ports = {.ctx = server,
                                  .query = port_query,
                                  .decision = port_decision,
-                                 .store_healthy = port_healthy};
+                                 .store_healthy = port_healthy,
+                                 .events = port_events,
+                                 .files = &files_port,
+                                 .figures = port_figures};
     server->policy = policy_new(&server->conf->policy, server->station, &ports, server->timers,
                                 loop_poster(server->loop));
     struct policy_report *report = xcalloc(1, sizeof(*report));
@@ -282,6 +474,24 @@ static bool load_keys(struct server *server, struct reason *why)
     return ok;
 }
 
+/* Chargers reach the files by the REST address, unless told otherwise. */
+static bool open_files(struct server *server, struct reason *why)
+{
+    const char *address = server->conf->http.address;
+    bool six = strchr(address, ':') != NULL;
+    char url[96];
+    snprintf(url, sizeof(url), "http://%s%s%s:%d", six ? "[" : "", address, six ? "]" : "",
+             http_port(server->http));
+    struct files_settings settings = server->conf->files;
+    if (!settings.public_url[0])
+        settings.public_url = url;
+    server->files = files_open(&settings, server->station, why);
+    if (!server->files)
+        return false;
+    http_on_upload(server->http, files_upload, server->files);
+    return true;
+}
+
 static bool open_listeners(struct server *server, struct reason *why)
 {
     struct ws_server_hooks hooks = {server, on_admit, on_opened, on_message, on_closed};
@@ -289,7 +499,7 @@ static bool open_listeners(struct server *server, struct reason *why)
     if (!server->ws)
         return false;
     server->http = http_open(&server->conf->http, server->timers, on_request, server, why);
-    if (!server->http || !load_keys(server, why))
+    if (!server->http || !load_keys(server, why) || !open_files(server, why))
         return false;
     server->http_loop = http_loop_attach(server->loop, server->http);
     return true;
@@ -302,6 +512,8 @@ struct server *server_open(struct loop *loop, const struct conf *conf, struct re
     server->loop = loop;
     server->timers = loop_timers(loop);
     server->retain_timer.fn = on_retain;
+    server->started = wall_now();
+    server->events = events_new(&conf->events, server->timers);
     if (!open_store(server, why) || !open_policies(server, why) || !open_listeners(server, why)) {
         server_close(server);
         return NULL;
@@ -373,6 +585,8 @@ void server_close(struct server *server)
     server->store = NULL;
     if (server->station)
         station_free(server->station);
+    files_close(server->files);
+    events_free(server->events);
     timer_stop(server->timers, &server->retain_timer);
     timer_stop(server->timers, &server->stop_timer);
     xfree(server);
