@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sim/parts.h"
 
 enum { NAME_ROOM = 128 };
 
@@ -167,7 +168,9 @@ static int do_send(struct order *order)
     char *payload = body.len ? xstrndup(body.at, body.len) : xstrdup("{}");
     bool sent = charger_send(order->charger, order->name, payload, &order->why);
     xfree(payload);
-    return sent ? answer_ok(order) : refuse(order->body, 422, order->why.text);
+    if (sent)
+        return answer_ok(order);
+    return refuse(order->body, order->charger->online ? 422 : 409, order->why.text);
 }
 
 /* ---- configuration and faults ---- */

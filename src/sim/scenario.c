@@ -231,12 +231,12 @@ static int l_log(lua_State *L)
 static int l_expect(lua_State *L)
 {
     bool held = lua_toboolean(L, 1);
+    lua_settop(L, 2);
     if (!held) {
         luaL_where(L, 1);
         const char *where = lua_tostring(L, -1);
         const char *text = luaL_tolstring(L, 2, NULL);
-        lua_pushfstring(L, "%sexpected: %s", where,
-                        lua_isnoneornil(L, 2) ? "something else" : text);
+        lua_pushfstring(L, "%sexpected: %s", where, lua_isnil(L, 2) ? "something else" : text);
         report(task_of(L)->scenario, lua_tostring(L, -1));
     }
     lua_pushboolean(L, held);

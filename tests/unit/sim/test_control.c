@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "sim/control.h"
+#include "sim/parts.h"
 
 struct rig {
     struct loop *loop;
@@ -179,9 +180,11 @@ static void test_configuration_faults_and_calls(void **state)
     ASK("POST /network/up", 200, ok);
     ASK("POST /power_cycle", 200, ok);
     ASK("GET /log", 200, "\"frames\":[");
+    ASK("POST /send/Heartbeat", 409, "{\"error\":\"not connected\"}");
+    fleet_at(rig.fleet, 0)->online = true;
     ASK("POST /send/NoSuchAction", 422, "\"error\"");
     assert_int_equal(ask_with("POST /send/Heartbeat", "{"), 422);
-    assert_int_equal(ask_with("POST /send/DataTransfer", "{\"vendorId\":\"x\"}"), 200);
+    fleet_at(rig.fleet, 0)->online = false;
     rig_close();
 }
 

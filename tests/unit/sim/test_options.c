@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "sim/options.h"
 
-enum { WORDS_MAX = 40 };
+enum { WORDS_MAX = 60 };
 
 static enum sim_options_result read_line(struct sim_options *out, struct reason *why,
                                          const char *line)

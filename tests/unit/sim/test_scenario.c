@@ -397,7 +397,8 @@ static void test_a_charger_in_hand(void **state)
                       "expect(c:network(false)) expect(c:network(true))\n"
                       "expect(not c:misbehave('no such fault'))\n"
                       "expect(not c:send('NoSuchAction', {}))\n"
-                      "expect(c:send('DataTransfer', { vendorId = 'x', data = 'y' }))\n"
+                      "ok, why = c:send('DataTransfer', { vendorId = 'x', data = 'y' })\n"
+                      "expect(ok == false and why == 'not connected', why)\n"
                       "expect(c:power_cycle())\n"
                       "expect(charger('a'):identity() == 'A', 'found again')\n");
     assert_int_equal(fleet_count(rig->fleet), 1);
