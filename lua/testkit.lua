@@ -119,6 +119,11 @@ local function new_test(kit)
     return found
   end
 
+  function t.called(cp, action)
+    local calls = t.sent(cp, action)
+    return calls[#calls] and calls[#calls].payload
+  end
+
   function t.advance(time)
     local left = duration(time) * 1000 // 1
     while left > 0 do
@@ -215,10 +220,10 @@ local function new_test(kit)
            { connectorId = connector, status = status, errorCode = errorCode or "NoError" })
   end
 
-  function t.request(what, body)
+  function t.request(what, body, headers)
     local method, path = string.match(what, "^(%u+) (/.*)$")
     check(method, 't.request: write "GET /path"')
-    local token = kit.request(method, path, body)
+    local token = kit.request(method, path, body, headers)
     settle()
     local status, answer = kit.answer(token)
     check(status, "t.request: no answer yet; t.advance may help")

@@ -1,7 +1,8 @@
 ---@meta
 -- Generated from the API rows (src/policy/api_*.c) by `chargebridge api`. Do not edit.
 
----@alias route_handler fun(req: req): integer, string|table|nil, table<string, string>?
+---@alias route_body string|table|fun(emit: fun(text: string): boolean)
+---@alias route_handler fun(req: req): integer, route_body?, table<string, string>?
 
 ---Events: define a function and it is called. Lower-case names are events of ChargeBridge, CamelCase names are raw OCPP actions (on.DataTransfer).
 ---@class on
@@ -12,6 +13,7 @@
 ---@field stop fun(tx: tx) A transaction ended: tx.stop_reason, tx.kwh.
 ---@field meter fun(tx: tx, m: table) Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage (V), current (A), temperature (°C), implausible, samples}; what was not measured is nil.
 ---@field status fun(cp: cp, connector: integer, status: string, previous: string?) The status of a connector changed (0 = the charge point itself). Repeats raise no event.
+---@field remote_start_expired fun(cp: cp, pending: { connector?: integer, idTag: string, vars: table, created: integer }) A remote start that the charge point accepted, but no StartTransaction came of it in time.
 ---@field online fun(cp: cp) A charge point connected.
 ---@field offline fun(cp: cp) A charge point's connection is gone.
 ---@field [string] fun(cp: cp, req: table): table? A raw OCPP action.
@@ -93,6 +95,11 @@ chargepoints = nil
 ---@field last_seen integer? When it was last heard of, in seconds since 1970.
 ---@field vars vars Values that outlive reloads and restarts.
 ---@field call fun(self: cp, action: string, payload?: table, options?: { timeout?: string|number }): table?, err? Sends a CALL; the payload is spelled as on the wire. The answer's payload, or nil and an error: err.code is "offline", "timeout", "refused", "gone" or the code of a CALLERROR. **Waits.**
+---@field start fun(self: cp, what: { connector?: integer, idTag: string, vars?: table }): true?, err? RemoteStartTransaction; vars become part of tx.vars of the transaction that comes of it. err.code also "Rejected". **Waits.**
+---@field unlock fun(self: cp, connector: integer): true?, err? UnlockConnector; err.code also "UnlockFailed", "NotSupported". **Waits.**
+---@field trigger fun(self: cp, message: string, connector?: integer): true?, err? TriggerMessage; err.code also "Rejected", "NotImplemented". **Waits.**
+---@field pending fun(self: cp, connector?: integer): { idTag: string, connector?: integer, vars: table, since: integer }? The remote start that waits there for its StartTransaction.
+---@field note_pending fun(self: cp, connector: integer?, vars: table): boolean Adds to its vars; false if none waits.
 
 ---A connector as it was when read.
 ---@class connector
@@ -129,6 +136,7 @@ transactions = nil
 ---@field stop_reason string? Why it ended, in on.stop (and in tests, after it).
 ---@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register.
 ---@field vars vars Values that outlive reloads and restarts.
+---@field stop fun(self: tx, reason?: string): true?, err? RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason reads once it ended. err.code also "Rejected". **Waits.**
 
 ---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.
 ---@class vars
@@ -182,7 +190,7 @@ every = nil
 ---@type integer
 generation = nil
 
----A REST route: route("GET /mine/{id}", function(req) return 200, { id = req.path.id } end). The options may be left out.
+---A REST route: route("GET /mine/{id}", function(req) return 200, { id = req.path.id } end). The options may be left out. A body that is a function(emit) is written piece by piece: emit(text) waits while the client is slow and returns false when it has gone.
 ---@type fun(template: string, options: route_options|route_handler, handler?: route_handler)
 route = nil
 
@@ -196,8 +204,10 @@ problem = nil
 ---@field scope "read"|"operate"|"admin"|nil What the key must allow; "read" for GET, "operate" for the others.
 ---@field replace boolean? true: instead of a route that ships with the server.
 ---@field doc string? One line for the list of endpoints.
+---@field answers table<integer, string|table>? Shapes of the answers by status, for the OpenAPI document: JSON Schema as tables.
+---@field idempotent boolean? true: a POST that is repeated with the same Idempotency-Key within 24 hours gets the first answer again.
 ---@field query table<string, string>? Allowed parameters and their types: "string", "integer", "number", "boolean", "time" (the handler gets seconds), "limit" (1 to 1000, else 100), words ("a|b"); with ? it may be missing.
----@field body table<string, string>|"json"|"text"|nil Allowed members and their types, as for query, also "object", "array", "any"; "text" takes any body as it is.
+---@field body table<string, string|table>|"json"|"text"|"file"|nil Allowed members and their types, as for query, also "object", "array", "any"; a table of members is an object, { "string" } a list of strings (["name?"] = { … } may be missing); "text" takes any body as it is.
 
 ---A REST request.
 ---@class req
@@ -210,6 +220,7 @@ problem = nil
 ---@field headers table<string, string> By name in lower case; without keys.
 ---@field peer string? The address of the client.
 ---@field key string? The name of the API key.
+---@field upload integer? The number of the received file, with body = "file".
 
 ---A test, in policies/tests: runs at every check and load, with fake chargers and a fake clock that starts at 2026-01-01T12:00:00Z. Each test has chargers and transactions of its own.
 ---@type fun(name: string, f: fun(t: t))
@@ -232,6 +243,7 @@ test = nil
 ---@field clock fun(time: string|integer) Sets the clock: "2026-05-01T12:00:00Z".
 ---@field advance fun(time: string|number) Moves the clock on, timer by timer: "15m".
 ---@field tag fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, max_active?: integer }) Sets a tag as PUT /api/v1/tags does.
----@field request fun(route: string, body?: any): integer, any A REST request with an admin key: t.request("GET /mine"); status and body.
+---@field called fun(cp?: string, action: string): table? The payload of the newest such CALL to a charger; nil if there was none.
+---@field request fun(route: string, body?: any, headers?: table<string, string>): integer, any A REST request with an admin key: t.request("GET /mine?a=1"); status and body. Headers: Accept, Idempotency-Key, Prefer, Last-Event-ID.
 ---@field allow_errors fun() From now on a handler that fails is not the test's failure.
 

@@ -48,7 +48,8 @@ static void print_types(struct strbuf *out)
 {
     strbuf_adds(out, "---@meta\n-- Generated from the API rows (src/policy/api_*.c) by "
                      "`chargebridge api`. Do not edit.\n\n"
-                     "---@alias route_handler fun(req: req): integer, string|table|nil, "
+                     "---@alias route_body string|table|fun(emit: fun(text: string): boolean)\n"
+                     "---@alias route_handler fun(req: req): integer, route_body?, "
                      "table<string, string>?\n\n");
     print_events(out);
     for (size_t i = 0; api_tables[i]; i++) {

@@ -26,7 +26,7 @@ void everys_start(struct generation *generation, struct timers *timers);
 void everys_stop(struct generation *generation, struct timers *timers);
 size_t everys_count(const struct generation *generation);
 void everys_free(struct generation *generation);
-/* An array of {name, periodMs, runs, skipped, errors}, for GET /api/v1/policies. */
+/* The operator's, as an array of {name, periodMs, runs, skipped, errors}: GET /api/v1/policies. */
 void everys_write(const struct generation *generation, struct json_out *out);
 
 /* hooks.c: one row per event: name, arguments, allowed words, default, doc line. */

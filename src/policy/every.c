@@ -17,6 +17,7 @@ struct every {
     int ref; /* registry: the function */
     int64_t period_ms;
     bool running;
+    bool builtin; /* of lua/: not shown to operators */
     uint64_t runs, skipped, errors;
     char label[128];
 };
@@ -90,6 +91,8 @@ void everys_write(const struct generation *generation, struct json_out *out)
     json_open(out, '[');
     for (size_t i = 0; i < everys_count(generation); i++) {
         const struct every *every = generation->everys->items[i];
+        if (every->builtin)
+            continue;
         json_open(out, '{');
         json_key(out, "name");
         json_put_string(out, every->label);
@@ -127,6 +130,7 @@ static int every_new(lua_State *L)
     every->generation = generation;
     every->ref = ref;
     every->period_ms = period_ms;
+    every->builtin = generation->sources.files[generation->loading_file].builtin;
     struct api_place place = {.file = "?"};
     api_caller(L, &place);
     snprintf(every->label, sizeof(every->label), "every %s:%d", place.file, place.line);

@@ -238,8 +238,13 @@ static const struct api_row t_rows[] = {
      "fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, "
      "max_active?: integer })",
      "Sets a tag as PUT /api/v1/tags does.", false},
-    {"request", NULL, "fun(route: string, body?: any): integer, any",
-     "A REST request with an admin key: t.request(\"GET /mine\"); status and body.", false},
+    {"called", NULL, "fun(cp?: string, action: string): table?",
+     "The payload of the newest such CALL to a charger; nil if there was none.", false},
+    {"request", NULL,
+     "fun(route: string, body?: any, headers?: table<string, string>): integer, any",
+     "A REST request with an admin key: t.request(\"GET /mine?a=1\"); status and body. Headers: "
+     "Accept, Idempotency-Key, Prefer, Last-Event-ID.",
+     false},
     {"allow_errors", NULL, "fun()", "From now on a handler that fails is not the test's failure.",
      false},
     {NULL, NULL, NULL, NULL, false}};

@@ -31,6 +31,8 @@ struct testkit_answer { /* of a REST request; status 0: not there yet */
     int status;
     bool json;
     struct strbuf body;
+    bool has_source; /* the body comes piece by piece; ours until it is read to its end */
+    struct body_source source;
 };
 
 struct testkit {
@@ -63,6 +65,8 @@ void testkit_disconnect(struct testkit *kit, const char *cp);
 void testkit_receive(struct testkit *kit, const char *cp, const char *text, size_t len);
 /* The answer to the CALL with that id, once: the frame's text (xfree), or NULL. */
 char *testkit_take_result(struct testkit *kit, const char *id);
+/* Reads what is there of a body that comes piece by piece; closes it at its end, or if `last`. */
+void testkit_read_source(struct testkit *kit, struct testkit_answer *answer, bool last);
 /* Fakes both clocks of this thread; timers go by the second. */
 void testkit_fake_clock(wall_t wall, mono_t mono);
 /* The functions of `kit`, the argument of lua/testkit.lua: testkit_lua.c. */

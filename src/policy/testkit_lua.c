@@ -194,6 +194,9 @@ static void on_response(void *ctx, const struct response *response)
     answer->status = response->status;
     answer->json = response->content_type && strstr(response->content_type, "json");
     strbuf_add(&answer->body, response->body.at, response->body.len);
+    answer->has_source = response->source != NULL;
+    if (response->source)
+        answer->source = *response->source;
 }
 
 static int push_answer(lua_State *L)
@@ -207,18 +210,47 @@ static int push_answer(lua_State *L)
     return 2;
 }
 
-/* request(method, path, body) → token; answer(token) → status, body | nothing so far. */
+enum { QUERY_MAX = 16 };
+
+/* The path before `?`; its parameters, as they are written, go to `query`. What it pushes keeps the
+ * texts. */
+static const char *split_query(lua_State *L, const char *text, struct name_value *query,
+                               size_t *count)
+{
+    struct span rest = span_of(text), pair, name, path;
+    luaL_checkstack(L, 2 * QUERY_MAX + 4, "t.request");
+    span_cut(&rest, '?', &path);
+    while (rest.at && *count < QUERY_MAX && span_cut(&rest, '&', &pair)) {
+        span_cut(&pair, '=', &name);
+        query[*count].name = lua_pushlstring(L, name.at, name.len);
+        query[(*count)++].value = lua_pushlstring(L, pair.at ? pair.at : "", pair.len);
+    }
+    return lua_pushlstring(L, path.at, path.len);
+}
+
+/* request(method, path, body, headers) → token; answer(token) → status, body | nothing so far. */
 static int kit_request(lua_State *L)
 {
-    static const struct name_value headers[] = {{"content-type", "application/json"}};
+    static const char *const names[] = {"Accept", "Idempotency-Key", "Prefer", "Last-Event-ID"};
+    struct name_value headers[1 + ARRAY_LEN(names)] = {{"content-type", "application/json"}};
+    size_t count = 1, query_count = 0;
     struct testkit *kit = kit_of(L);
     const char *method = api_arg_string(L, "t.request", 1, "method");
     const char *path = api_arg_string(L, "t.request", 2, "path");
     const char *body = lua_isnoneornil(L, 3) ? NULL : api_push_as_text(L, 3, "t.request");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *value = api_opt_string(L, "t.request", 4, names[i]);
+        if (value)
+            headers[count++] = (struct name_value){names[i], value};
+    }
+    struct name_value query[QUERY_MAX];
+    path = split_query(L, path, query, &query_count);
     const struct request request = {.method = method,
                                     .path = path,
+                                    .query = query,
+                                    .query_count = query_count,
                                     .headers = headers,
-                                    .header_count = 1,
+                                    .header_count = count,
                                     .body = span_of(body),
                                     .peer = "192.0.2.2",
                                     .scope = SCOPE_ADMIN,
@@ -237,6 +269,7 @@ static int kit_answer(lua_State *L)
     struct testkit_answer *answer = lua_touserdata(L, 1);
     if (!answer || !answer->status)
         return 0;
+    testkit_read_source(kit_of(L), answer, false);
     lua_pushcfunction(L, push_answer);
     lua_pushlightuserdata(L, answer);
     int status = lua_pcall(L, 1, 2, 0);

@@ -17,6 +17,7 @@ static const struct station_settings settings = {
     .queue_timeout_ms = 60000,
     .boot_grace_ms = 10000,
     .clock_tolerance_ms = 5000,
+    .remote_start_ms = 300000,
     .late_after_ms = 300000,
     .authorize_default = "Invalid",
     .authorize_failed = "Invalid",
@@ -220,6 +221,7 @@ static void free_results(struct testkit *kit)
     while (kit->answers) {
         struct testkit_answer *answer = kit->answers;
         kit->answers = answer->next;
+        testkit_read_source(kit, answer, true);
         strbuf_clear(&answer->body);
         xfree(answer);
     }
@@ -234,12 +236,12 @@ void testkit_free(struct testkit *kit)
     drop_chargers(kit);
     for (int i = 0; i < STEPS_AT_END && testkit_step(kit, &call); i++)
         drop_chargers(kit);
+    free_results(kit);
     generation->station = NULL;
     generation->timers = NULL;
     generation->testkit = NULL;
     station_free(kit->station);
     timers_clear(&kit->timers);
-    free_results(kit);
     for (size_t i = 0; i < kit->transaction_count; i++) {
         xfree(kit->transactions[i].cp);
         xfree(kit->transactions[i].id_tag);
@@ -249,6 +251,27 @@ void testkit_free(struct testkit *kit)
     xfree(kit->transactions);
     arena_clear(&kit->arena);
     xfree(kit);
+}
+
+/* ---- bodies that come piece by piece ---- */
+
+void testkit_read_source(struct testkit *kit, struct testkit_answer *answer, bool last)
+{
+    char piece[4096];
+    ptrdiff_t got = answer->has_source ? 1 : BODY_END;
+    while (!last && got > 0) {
+        got = answer->source.read(answer->source.ctx, piece, sizeof(piece));
+        if (got > 0)
+            strbuf_add(&answer->body, piece, (size_t)got);
+        if (got == 0 && timers_next(&kit->timers) == 0) { /* who writes it goes on in its turn */
+            timers_run(&kit->timers);
+            got = 1;
+        }
+    }
+    if (answer->has_source && (last || got < 0)) {
+        answer->has_source = false;
+        answer->source.close(answer->source.ctx);
+    }
 }
 
 /* ---- chargers ---- */

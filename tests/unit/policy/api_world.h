@@ -29,6 +29,12 @@ struct world {
     int status, responses;
     char type[64], headers[512];
     struct strbuf body;
+    /* a body that comes piece by piece */
+    bool has_source, woken;
+    struct body_source source;
+    struct policy_ports ports; /* events, files, figures: what a test sets before world_load() */
+    uint64_t upload;           /* of the next request */
+    const struct name_value *extra_header;
     /* store */
     const char *rows, *next, *query_why;
     char query_name[64];
@@ -161,7 +167,11 @@ UNUSED static struct world *world_new(void)
 
 UNUSED static bool world_load(struct world *w)
 {
-    struct policy_ports ports = {w, world_query, world_decision, world_healthy};
+    struct policy_ports ports = w->ports;
+    ports.ctx = w;
+    ports.query = world_query;
+    ports.decision = world_decision;
+    ports.store_healthy = world_healthy;
     if (!w->policy)
         w->policy = policy_new(&w->settings, w->f->st, &ports, &w->f->timers,
                                (struct poster){world_post, w});
@@ -232,6 +242,50 @@ static void on_response(void *ctx, const struct response *response)
     strbuf_clear(&headers);
     strbuf_reset(&w->body);
     strbuf_add(&w->body, response->body.at, response->body.len);
+    assert_false(w->has_source);
+    w->has_source = response->source != NULL;
+    if (response->source)
+        w->source = *response->source;
+}
+
+static void world_wake(void *http, uint64_t request)
+{
+    struct world *w = http;
+    assert_int_equal(request, 77);
+    w->woken = true;
+}
+
+/* As http does before the first read. */
+UNUSED static void source_start(struct world *w)
+{
+    const struct body_waker waker = {world_wake, w, 77};
+    assert_true(w->has_source);
+    if (w->source.started)
+        w->source.started(w->source.ctx, &waker);
+}
+
+/* Reads at most `most` bytes into the body, `room` at a time, until nothing comes; returns what
+ * read() gave last. */
+UNUSED static ptrdiff_t source_pull(struct world *w, size_t room, size_t most)
+{
+    char buffer[32768];
+    ptrdiff_t got = 1;
+    assert_true(room <= sizeof(buffer));
+    for (size_t all = 0; got > 0 && all < most; all += (size_t)got) {
+        got = w->source.read(w->source.ctx, buffer, room);
+        if (got > 0)
+            strbuf_add(&w->body, buffer, (size_t)got);
+        else
+            break;
+    }
+    return got;
+}
+
+UNUSED static void source_close(struct world *w)
+{
+    assert_true(w->has_source);
+    w->has_source = false;
+    w->source.close(w->source.ctx);
 }
 
 struct asked {
@@ -258,13 +312,16 @@ UNUSED static int ask_with(struct world *w, const char *what, struct asked asked
         pairs[count++].value = value;
         rest = value;
     }
-    struct name_value headers[] = {{"content-type", asked.type}, {"accept", "*/*"}};
+    struct name_value headers[3] = {{"content-type", asked.type}, {"accept", "*/*"}};
+    if (w->extra_header)
+        headers[2] = *w->extra_header;
     struct request request = {.method = text,
                               .path = path,
                               .query = pairs,
                               .query_count = count,
                               .headers = asked.type ? headers : headers + 1,
-                              .header_count = asked.type ? 2 : 1,
+                              .header_count = (asked.type ? 2u : 1u) + (w->extra_header != NULL),
+                              .upload = w->upload,
                               .body = span_of(asked.body),
                               .peer = "192.0.2.9",
                               .scope = asked.scope,
