@@ -123,7 +123,8 @@ static void run(struct simulator *sim)
     struct http_loop *attached = http_loop_attach(sim->loop, sim->http);
     struct loop_signal *watched[] = {loop_signal(sim->loop, SIGTERM, on_terminate, sim),
                                      loop_signal(sim->loop, SIGINT, on_terminate, sim)};
-    LOG(LOG_INFO, "ready", L_STR("cp", sim->options.fleet.charger.identity),
+    LOG(LOG_INFO, "ready",
+        L_STR("cp", fleet_count(sim->fleet) ? sim->options.fleet.charger.identity : NULL),
         L_INT("chargers", fleet_count(sim->fleet)), L_INT("control_port", http_port(sim->http)));
     loop_run(sim->loop);
     loop_unsignal(watched[0]);
