@@ -73,7 +73,7 @@ Nine steps, in another terminal. Nobody charges; a car is plugged in; you start 
   curl -X POST http://localhost:$sim/plug/1
   curl -X POST $api/start $json $key -d "{\\"cpid\\":\\"Gresgying02\\",\\"connectorId\\":1,\\"id_tag\\":\\"VID:FCA47A147858\\"}"
 
-It charges. Stop it (its transactionId is in the first answer; 1 in a fresh $data):
+It charges. Stop it (the first answer names its transactionId; it is 1 in a fresh $data):
 
   curl $key $api/active
   curl -X POST $api/stop $json $key -d "{\\"cpid\\":\\"Gresgying02\\",\\"transactionId\\":1}"
