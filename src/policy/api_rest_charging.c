@@ -26,7 +26,7 @@ static void read_place(lua_State *L, int index, struct composing *c)
     c->place = (struct charging_place){
         .connector = api_opt_integer(L, what, index, "connectorId", 0),
         .transaction_id = api_opt_integer(L, what, index, "transactionId", 0),
-        .session_start_ms = api_opt_integer(L, what, index, "sessionStartMs", c->from),
+        .session_start_ms = api_opt_integer(L, what, index, "sessionStartMs", 0),
         .volts = 230,
         .phases = api_opt_integer(L, what, index, "phases", 3)};
     if (lua_getfield(L, index, "volts") == LUA_TNUMBER)
@@ -74,9 +74,12 @@ static int compose(lua_State *L)
     }
     struct json_out out = {.to = &c->out};
     struct reason why;
-    if (!charging_composite(c->profiles, c->count, &c->place, c->from, c->duration_s, c->unit,
-                            &out) ||
-        api_push_json_text(L, (struct span){strbuf_text(&c->out), c->out.len}, &why) != 0)
+    json_open(&out, '{');
+    bool limited =
+        charging_composite(c->profiles, c->count, &c->place, c->from, c->duration_s, c->unit, &out);
+    json_close(&out, '}');
+    struct span text = {strbuf_text(&c->out), c->out.len};
+    if (!limited || api_push_json_text(L, text, &why) != 0)
         lua_pushnil(L);
     return 1;
 }

@@ -383,7 +383,8 @@ static void test_wrong_answers(void **state)
         {"return '200'", "a handler returns a status"},
         {"return 199", "a handler returns a status"},
         {"return 600", "a handler returns a status"},
-        {"return 200, 5", "the second result (body) must be a table, a text, a source or a function(emit), not a number"},
+        {"return 200, 5", "the second result (body) must be a table, a text, a source or a "
+                          "function(emit), not a number"},
         {"return 200, true", "not a boolean"},
         {"return 200, { f = pcall }", "the body: a function cannot be JSON (at .f)"},
         {"return 200, 'x', 5", "the third result (headers) must be a table, not a number"},
