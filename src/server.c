@@ -109,6 +109,7 @@ static void port_query(void *ctx, const char *name, const struct json *params, q
                        void *done_ctx)
 {
     struct server *server = ctx;
+    station_flush(server->station); /* who asks sees what he did before */
     store_query(server->store, name, params, done, done_ctx);
 }
 

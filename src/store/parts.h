@@ -44,6 +44,7 @@ struct writer {
 
 struct query {
     struct query *next;
+    uint64_t after;      /* reads what these many batches wrote (store->submitted) */
     char *name, *params; /* params: JSON text */
     wall_t now;          /* when it was asked */
     query_done done;
@@ -78,8 +79,11 @@ struct store {
     int lock_fd;
     struct writer writer;
     struct reader reader;
-    size_t batches_out, queries_out; /* the loop thread's own */
-    bool closing;                    /* likewise: submissions fail at once */
+    size_t batches_out, queries_out; /* the loop thread's own, like all that follows */
+    uint64_t submitted, returned;    /* batches that the writer took, and gave back: in order */
+    struct query *held, **held_end;  /* queries that wait for what was submitted before them */
+    size_t held_count;
+    bool closing; /* submissions fail at once */
     atomic_bool healthy;
 };
 
@@ -104,7 +108,10 @@ bool retention_step(struct retention *job, struct sql *sql, const struct store_r
 
 /* reader.c */
 bool reader_start(struct store *store, struct reason *why);
+/* Loop thread: now, or when everything that was submitted before has come back. */
 void reader_submit(struct store *store, struct query *query);
+/* Loop thread: batches came back; lets the queries go that waited for them. */
+void reader_release(struct store *store);
 /* What waits is answered with an error, what runs is interrupted. */
 void reader_stop(struct store *store);
 void reader_hand_back(struct store *store, struct query *first);

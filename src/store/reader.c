@@ -34,10 +34,17 @@ void reader_hand_back(struct store *store, struct query *query)
     }
 }
 
-void reader_submit(struct store *store, struct query *query)
+static void refuse(struct store *store, struct query *query)
+{
+    query->next = NULL;
+    reason_set(&query->why, store->closing ? "the store is closing"
+                                           : "too many queries are waiting; try again later");
+    reader_hand_back(store, query);
+}
+
+static void to_thread(struct store *store, struct query *query)
 {
     struct reader *reader = &store->reader;
-    store->queries_out++;
     pthread_mutex_lock(&reader->lock);
     bool refused = store->closing || reader->waiting >= STORE_QUERIES_MAX;
     if (!refused) {
@@ -47,11 +54,35 @@ void reader_submit(struct store *store, struct query *query)
         pthread_cond_signal(&reader->wanted);
     }
     pthread_mutex_unlock(&reader->lock);
-    if (refused) {
+    if (refused)
+        refuse(store, query);
+}
+
+void reader_submit(struct store *store, struct query *query)
+{
+    store->queries_out++;
+    query->after = store->submitted;
+    if (store->closing || store->returned >= query->after) {
+        to_thread(store, query);
+    } else if (store->held_count >= STORE_QUERIES_MAX) {
+        refuse(store, query);
+    } else {
+        *store->held_end = query;
+        store->held_end = &query->next;
+        store->held_count++;
+    }
+}
+
+void reader_release(struct store *store)
+{
+    struct query *query;
+    while ((query = store->held) != NULL && query->after <= store->returned) {
+        store->held = query->next;
+        if (!store->held)
+            store->held_end = &store->held;
+        store->held_count--;
         query->next = NULL;
-        reason_set(&query->why, store->closing ? "the store is closing"
-                                               : "too many queries are waiting; try again later");
-        reader_hand_back(store, query);
+        to_thread(store, query);
     }
 }
 

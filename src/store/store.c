@@ -68,6 +68,7 @@ struct store *store_open(const struct store_settings *settings, struct reason *w
     store->settings = *settings;
     store->path = xstrdup(settings->path);
     store->lock_fd = -1;
+    store->held_end = &store->held;
     store->outlet = outlet_new(store);
     atomic_init(&store->healthy, true);
     if (open_all(store, why))

@@ -44,9 +44,10 @@ bool store_idle(const struct store *store);
 /* False after a failed commit until one succeeds again: /health answers 503. */
 bool store_healthy(const struct store *store);
 
-/* A named query (queries.c) on the reader thread; `params` is a JSON object that is checked against
- * the query's own table. `done` runs on the loop thread, exactly once: a JSON array of objects and
- * the cursor for the next page (or NULL), or NULL and why. */
+/* A named query (queries.c) on the reader thread, which sees everything that was submitted before;
+ * `params` is a JSON object that is checked against the query's own table. `done` runs on the loop
+ * thread, exactly once: a JSON array of objects and the cursor for the next page (or NULL), or NULL
+ * and why. */
 typedef void (*query_done)(void *ctx, const char *rows_json, const char *next_cursor,
                            const char *why);
 void store_query(struct store *store, const char *name, const struct json *params, query_done done,

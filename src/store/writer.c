@@ -14,18 +14,25 @@
 
 /* ---- on the loop thread ---- */
 
+static void hand_back(struct store *store, struct batch *batch)
+{
+    store->batches_out--;
+    if (batch->done)
+        batch->done(batch->ctx, batch);
+    else
+        batch_free(batch);
+}
+
 void writer_hand_back(struct store *store, struct batch *batch)
 {
     struct batch *next;
     for (; batch; batch = next) {
         next = batch->next;
         batch->next = NULL;
-        store->batches_out--;
-        if (batch->done)
-            batch->done(batch->ctx, batch);
-        else
-            batch_free(batch);
+        store->returned++;
+        hand_back(store, batch);
     }
+    reader_release(store);
 }
 
 static size_t bytes_of(const struct batch *batch)
@@ -48,9 +55,10 @@ void writer_submit(struct store *store, struct batch *batch)
         pthread_cond_signal(&writer->wanted);
     }
     pthread_mutex_unlock(&writer->lock);
+    store->submitted += !refused;
     if (refused) {
         batch->failed = true;
-        writer_hand_back(store, batch);
+        hand_back(store, batch);
     }
 }
 

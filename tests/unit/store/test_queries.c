@@ -257,6 +257,35 @@ static void test_order_of_answers(void **state)
         assert_int_equal(order.seen[i], i);
 }
 
+static void on_rows_seen(void *ctx, const char *rows, const char *cursor, const char *why)
+{
+    (void)cursor, (void)why;
+    *(bool *)ctx = rows && strstr(rows, "\"kind\":\"just-now\"");
+}
+
+/* Who asks sees what was submitted before, committed or not yet. */
+static void test_sees_what_was_submitted(void **state)
+{
+    struct rig *rig = *state;
+    for (int i = 0; i < 20; i++) {
+        bool seen = false;
+        struct batch *batch = batch_new();
+        char *cp = arena_strdup(&batch->arena, i % 2 ? "ODD" : "EVEN");
+        char *kind = arena_strdup(&batch->arena, "just-now");
+        batch_add(batch, RECORD_EVENT)->event =
+            (struct record_event){.cp = cp, .kind = kind, .ts_ms = 1000 + i};
+        char params[64];
+        snprintf(params, sizeof(params), "{\"from\":%d}", 1000 + i);
+        struct arena arena = {0};
+        struct json *object = json_parse(&arena, params, strlen(params), NULL, NULL);
+        store_submit(rig->store, batch);
+        store_query(rig->store, "events", object, on_rows_seen, &seen);
+        arena_clear(&arena);
+        rig_settle(rig);
+        assert_true(seen);
+    }
+}
+
 /* A page that grew too long ends early, and the next one goes on. */
 static void test_long_page(void **state)
 {
@@ -284,7 +313,7 @@ int main(void)
         TEST(test_message_filters), TEST(test_history_filters),
         TEST(test_default_limit),   TEST(test_refusals),
         TEST(test_bad_cursors),     TEST(test_order_of_answers),
-        TEST(test_long_page),
+        TEST(test_long_page),       TEST(test_sees_what_was_submitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
