@@ -149,7 +149,8 @@ static const struct row rows[] = {
     {"fleet", WHOLE_32, "N", AT(fleet.count), 1, 100000, "so many chargers, CB-0001 … [1]", NULL},
     {"stagger", WHOLE, "MS", AT(fleet.stagger_ms), 0, 600000, "between two starts [10]", NULL},
     {"busy", FLAG, NULL, AT(fleet.busy), 0, 0, "cars come and go by themselves", NULL},
-    {"tags", OWN, "A,B,…", 0, 0, 0, "cards of those cars [none: only the cable]", read_tags},
+    {"tags", OWN, "A,B,C", 0, 0, 0, "cards of those cars, drawn at random [none: only the cable]",
+     read_tags},
 
     {"", HEADING, NULL, 0, 0, 0, "Play", NULL},
     {"scenario", TEXT, "FILE", AT(scenario), 0, 0, "a Lua file; the exit status says if it held",
