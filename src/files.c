@@ -374,6 +374,8 @@ bool files_remove(struct files *files, const char *name, struct reason *why)
 /* ---- reading ---- */
 
 struct reading {
+    struct files *files;
+    char token[33]; /* of the link that it came by; "" for none */
     int fd;
     int64_t at, size;
 };
@@ -397,6 +399,8 @@ static ptrdiff_t reading_read(void *ctx, char *to, size_t room)
 static void reading_close(void *ctx)
 {
     struct reading *reading = ctx;
+    if (reading->size && reading->at == reading->size)
+        files_link_use(reading->files, reading->token);
     close(reading->fd);
     xfree(reading);
 }
@@ -406,12 +410,26 @@ static void reading_started(void *ctx, const struct body_waker *waker)
     (void)ctx, (void)waker; /* it always has something to give */
 }
 
+/* Cuts a token off `name`. False: there is one, and it is none of a link to that file. */
+static bool cut_token(struct files *files, const char **name, char token[33])
+{
+    const char *slash = strchr(*name, '/');
+    token[0] = '\0';
+    if (!slash || slash != *name + 32)
+        return true;
+    text_copy(token, 33, (struct span){*name, 32});
+    *name = slash + 1;
+    const struct file_link *link = files_link_find(files, token);
+    return link && !link->upload && text_is(link->name, *name);
+}
+
 bool files_source(struct files *files, const char *name, struct body_source *out,
                   struct file_info *info, struct reason *why)
 {
     struct stat found;
+    char token[33];
     int fd = -1;
-    if (is_name(name) && dir_open(files, false, NULL))
+    if (cut_token(files, &name, token) && is_name(name) && dir_open(files, false, NULL))
         fd = openat(files->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)) {
         if (fd >= 0)
@@ -419,7 +437,8 @@ bool files_source(struct files *files, const char *name, struct body_source *out
         return reason_set(why, "there is no such file");
     }
     struct reading *reading = xcalloc(1, sizeof(*reading));
-    *reading = (struct reading){.fd = fd, .size = found.st_size};
+    *reading = (struct reading){.files = files, .fd = fd, .size = found.st_size};
+    text_copy(reading->token, sizeof(reading->token), span_of(token));
     if (info)
         file_info_set(info, name, &found);
     *out = (struct body_source){.started = reading_started,

@@ -46,7 +46,8 @@ bool files_keep(struct files *files, uint64_t upload, const char *name, struct f
                 struct reason *why);
 void files_discard(struct files *files, uint64_t upload);
 bool files_remove(struct files *files, const char *name, struct reason *why);
-/* False: there is no such file. `info` may be NULL. */
+/* False: there is no such file. `info` may be NULL. `name` may also be "{token}/{name}" of a link
+ * for downloads: once all of the body has been read, the link is used. */
 bool files_source(struct files *files, const char *name, struct body_source *out,
                   struct file_info *info, struct reason *why);
 

@@ -443,6 +443,36 @@ static void links_for_downloads(void **state)
     tear_down(&stage);
 }
 
+/* Opened any number of times; used when one of them was read to its end. */
+static void a_link_is_used_by_a_whole_download(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct strbuf url = {0};
+    struct body_source source;
+    struct file_info info;
+    char token[33], name[200], text[2000];
+    set_up(&stage);
+    put_file(&stage, "fw.bin", "firmware");
+    assert_true(files_link(stage.files, "fw.bin", false, NULL, 60000, &url, NULL));
+    token_of(url.at, token);
+    snprintf(name, sizeof(name), "%s/other.bin", token);
+    assert_false(files_source(stage.files, name, &source, NULL, NULL));
+    snprintf(name, sizeof(name), "%s/fw.bin", token);
+    assert_true(files_source(stage.files, name, &source, &info, NULL));
+    assert_string_equal(info.name, "fw.bin");
+    assert_int_equal(source.read(source.ctx, text, 3), 3);
+    source.close(source.ctx); /* the client left */
+    assert_non_null(files_link_find(stage.files, token));
+    read_all(&stage, name, text);
+    assert_string_equal(text, "firmware");
+    assert_null(files_link_find(stage.files, token));
+    assert_false(files_source(stage.files, name, &source, NULL, NULL));
+    read_all(&stage, "fw.bin", text); /* the file itself is still there */
+    strbuf_clear(&url);
+    tear_down(&stage);
+}
+
 static void a_folder_that_cannot_be(void **state)
 {
     (void)state;
@@ -473,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_link_for_one_transfer),
         cmocka_unit_test(a_link_expires),
         cmocka_unit_test(links_for_downloads),
+        cmocka_unit_test(a_link_is_used_by_a_whole_download),
         cmocka_unit_test(a_folder_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
