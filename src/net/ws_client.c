@@ -81,7 +81,7 @@ static void drop(struct ws_client *client, const char *why)
 {
     client->state = CLOSING;
     ws_link_drop(&client->link, why);
-    timer_start(timers_of(client), &client->timer, DROP_AGAIN_MS);
+    timer_start(timers_of(client), &client->timer, clock_real_ms(DROP_AGAIN_MS));
 }
 
 static void on_timer(struct timer *timer)
@@ -221,7 +221,7 @@ void ws_client_close(struct ws_client *client, int code, const char *reason)
     } else if (client->state == OPEN) {
         client->state = CLOSING;
         ws_link_close(&client->link, code, reason);
-        timer_start(timers_of(client), &client->timer, CLOSE_DEADLINE_MS);
+        timer_start(timers_of(client), &client->timer, clock_real_ms(CLOSE_DEADLINE_MS));
     }
 }
 

@@ -118,10 +118,10 @@ struct charger {
     bool triggering;       /* what is queued now was asked for by TriggerMessage */
     int attempts;          /* to connect, since it last worked */
     int64_t boot_retry_s;
-    enum reboot_phase { REBOOT_NONE, REBOOT_DRAINING, REBOOT_AWAY } rebooting;
+    enum reboot_phase { REBOOT_NONE, REBOOT_SOON, REBOOT_DRAINING, REBOOT_AWAY } rebooting;
     bool reboot_soft;
     const char *reboot_reason; /* of the StopTransactions after it; NULL: they stopped before */
-    struct timer reconnect, heartbeat, patience, sender, reboot, pinger;
+    struct timer reconnect, heartbeat, patience, sender, reboot, pinger, late_close;
     struct sim_call *first, *last;
     size_t queued, outstanding;
     struct pending_answer *answers; /* answers.c: to be sent later (slow_answer) */
