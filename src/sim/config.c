@@ -429,11 +429,7 @@ enum ocpp_error answer_change_configuration(struct charger *charger, const struc
                                         [CONFIG_REJECTED] = "Rejected"};
     enum config_result result =
         config_change(charger, json_gets(request, "key"), json_gets(request, "value"), false);
-    json_open(out, '{');
-    json_key(out, "status");
-    json_put_string(out, words[result]);
-    json_close(out, '}');
-    return OCPP_OK;
+    return answer_status(out, words[result]);
 }
 
 void charger_write_configuration(const struct charger *charger, struct strbuf *out)

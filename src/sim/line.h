@@ -45,6 +45,8 @@ void queue_close(struct charger *charger);
 
 /* Answers a CALL, or what looked like one (FRAME_BAD), at once or as the faults want it. */
 void answer_frame(struct charger *charger, const struct frame *frame);
+/* {"status":…}, which most answers are. */
+enum ocpp_error answer_status(struct json_out *out, const char *status);
 /* Answers that were to come later are never given: the connection is gone. */
 void answers_forget(struct charger *charger);
 
