@@ -154,6 +154,13 @@ static struct entry *append(struct events *events, uint64_t size)
     return entry;
 }
 
+/* JSON as a charger laid it out may have line breaks between its tokens; here they end an event. */
+static void copy_on_one_line(char *to, struct span data)
+{
+    for (size_t i = 0; i < data.len; i++)
+        to[i] = data.at[i] == '\n' || data.at[i] == '\r' ? ' ' : data.at[i];
+}
+
 static void add(struct events *events, int32_t type, struct span cp, struct span data)
 {
     struct strbuf head = {0};
@@ -175,7 +182,7 @@ static void add(struct events *events, int32_t type, struct span cp, struct span
     if (cp.len)
         memcpy(to, cp.at, cp.len);
     memcpy(to + cp.len, head.at, head.len);
-    memcpy(to + cp.len + head.len, data.at, data.len);
+    copy_on_one_line(to + cp.len + head.len, data);
     memcpy(to + cp.len + text - 2, "\n\n", 2);
     strbuf_clear(&head);
     tell_waiting(events, entry);

@@ -298,6 +298,28 @@ static void messages(void **state)
     tear_down(&stage);
 }
 
+/* Raw JSON of a charger: nobody may end an event early, or begin one. */
+static void line_breaks_in_raw_json(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct ear ear;
+    set_up(&stage, 65536);
+    listen_for(&stage, &ear, NULL, NULL, ABSENT);
+    hear(&ear);
+    struct batch *batch = batch_new();
+    batch_add(batch, RECORD_EVENT)->event =
+        (struct record_event){"CP1", "gap", "{\r\n\"a\":\n\n1\r}", NOON};
+    events_batch(stage.events, batch);
+    batch_free(batch);
+    hear(&ear);
+    assert_non_null(strstr(ear.heard.at, "\"detail\":{  \"a\":  1 }}\n\n"));
+    assert_int_equal(count(ear.heard.at, "\n"), 4);
+    assert_int_equal(count(ear.heard.at, "\r"), 0);
+    leave(&ear);
+    tear_down(&stage);
+}
+
 static void filters(void **state)
 {
     (void)state;
@@ -532,6 +554,7 @@ int main(void)
         cmocka_unit_test(all_kinds),
         cmocka_unit_test(transactions),
         cmocka_unit_test(messages),
+        cmocka_unit_test(line_breaks_in_raw_json),
         cmocka_unit_test(filters),
         cmocka_unit_test(replay),
         cmocka_unit_test(replay_of_another_run),
