@@ -96,12 +96,15 @@ void policy_request(struct policy *policy, const struct request *request, respon
 {
     static const char nothing[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
                                   "\"status\":503,\"detail\":\"no policies are loaded\"}";
-    if (policy->current)
+    if (policy->current) {
         routes_handle(policy->current, request, respond, ctx);
-    else
-        respond(ctx, &(struct response){.status = 503,
-                                        .content_type = "application/problem+json",
-                                        .body = SPAN(nothing)});
+        return;
+    }
+    if (request->upload && policy->ports.files)
+        policy->ports.files->discard(policy->ports.ctx, request->upload);
+    respond(ctx, &(struct response){.status = 503,
+                                    .content_type = "application/problem+json",
+                                    .body = SPAN(nothing)});
 }
 
 bool policy_idle(const struct policy *policy)

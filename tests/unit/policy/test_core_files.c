@@ -163,7 +163,7 @@ static void end(struct world *w)
 
 #define RUN(code)                                                                                  \
     "route('POST /run', function(req) local function run() " code " end return 200, { run() } "    \
-                                                                  "end)"
+    "end)"
 
 static void test_list(void **state)
 {

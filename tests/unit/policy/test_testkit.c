@@ -230,6 +230,72 @@ static void test_what_tests_leave_never_goes_live(void **state)
     world_free(w);
 }
 
+/* What a policy does by itself, through time: every(), expiring remote starts, words that wait. */
+static const char working[] =
+    "every('30s', function()\n"
+    "  for cp in chargepoints() do for n, c in pairs(cp.connectors) do\n"
+    "    if n > 0 and c.status == 'Preparing' and not cp:pending(n) and now() - c.since >= 90 "
+    "then\n"
+    "      local ok, err = cp:unlock(n)\n"
+    "      cp.vars.unlocked = ok and 'yes' or err.code\n"
+    "    end\n"
+    "  end end\n"
+    "end)\n"
+    "function on.remote_start_expired(cp, p) cp.vars.expired = p.idTag .. p.vars.kv end\n"
+    "function on.authorize() return 'Accepted' end\n"
+    "function on.meter(tx) tx:stop 'stalled' end\n"
+    "route('POST /go', function(req)\n"
+    "  local ok, err = chargepoint('CP1'):start{ connector = 1, idTag = 'A', vars = { kv = 'x' } "
+    "}\n"
+    "  return 200, { ok or err.code }\n"
+    "end)\n"
+    "route('GET /long', { query = { n = 'integer' } }, function(req)\n"
+    "  return 200, function(emit) for i = 1, req.query.n do emit(string.rep('x', 1000)) end end\n"
+    "end)\n"
+    "route('POST /once', { idempotent = true }, function() store.set('n', (store.get('n') or 0) + "
+    "1)"
+    "\n  return 200, { store.get('n') } end)";
+
+static void test_policies_that_act(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_file(w, "10-p.lua", working);
+    world_file(
+        w, "tests/t.lua",
+        "test('every', function(t) t.status('CP1', 1, 'Preparing')\n"
+        "  t.advance('89s') t.ok(not t.called('CP1', 'UnlockConnector'))\n"
+        "  t.advance('31s') t.eq(t.called('CP1', 'UnlockConnector'), { connectorId = 1 })\n"
+        "  t.eq(chargepoint('CP1').vars.unlocked, 'yes') end)\n"
+        "test('what chargers answer', function(t) t.answers('UnlockConnector',"
+        " { status = 'UnlockFailed' })\n"
+        "  t.status('CP1', 1, 'Preparing') t.advance('3m')\n"
+        "  t.eq(chargepoint('CP1').vars.unlocked, 'UnlockFailed') end)\n"
+        "test('expired', function(t) t.connect('CP1') local s, b = t.request('POST /go', {})\n"
+        "  t.eq(b, { true }) t.eq(chargepoint('CP1'):pending(1).vars.kv, 'x')\n"
+        "  t.status('CP1', 1, 'Preparing') t.advance('4m')\n"
+        "  t.ok(not t.called('CP1', 'UnlockConnector'))\n"
+        "  t.advance('61s') t.eq(chargepoint('CP1').vars.expired, 'Ax') end)\n"
+        "test('vars of a remote start', function(t) t.connect('CP1') t.request('POST /go', {})\n"
+        "  local tx = t.transaction{ cp = 'CP1', idTag = 'A' } t.eq(tx.vars.kv, 'x')\n"
+        "  t.ok(not chargepoint('CP1'):pending(1)) end)\n"
+        "test('refused', function(t) t.connect('CP1')\n"
+        "  t.answers('RemoteStartTransaction', { status = 'Rejected' })\n"
+        "  local s, b = t.request('POST /go', {}) t.eq(b, { 'Rejected' }) end)\n"
+        "test('why it ended', function(t) local tx = t.transaction{ cp = 'CP1', idTag = 'A' }\n"
+        "  t.meter(tx, { power = 5 }) t.ok(not tx.active) t.eq(tx.stop_reason, 'stalled') end)\n"
+        "test('pieces', function(t) local s, b = t.request('GET /long?n=300')\n"
+        "  t.eq(s, 200) t.eq(#b, 300000) end)\n"
+        "test('again', function(t) local h = { ['Idempotency-Key'] = 'k' }\n"
+        "  t.request('POST /once', {}, h) local s, b = t.request('POST /once', {}, h)\n"
+        "  t.eq(b, { 1 }) t.request('GET /long?n=300') end)\n");
+    if (!world_load(w))
+        show_findings(&w->report);
+    assert_true(w->loaded);
+    assert_int_equal(w->report.tests, 8);
+    world_free(w);
+}
+
 static void test_failing_tests(void **state)
 {
     (void)state;
@@ -304,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_other_words),
         cmocka_unit_test(test_tests_do_not_see_each_other),
         cmocka_unit_test(test_what_tests_leave_never_goes_live),
+        cmocka_unit_test(test_policies_that_act),
         cmocka_unit_test(test_failing_tests),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_test_files_that_do_not_load),
