@@ -5,12 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "http_loop.h"
+#include "process.h"
 
 enum { STOP_WITHIN_MS = 5000, RETAIN_EVERY_MS = 10 * 60 * 1000 };
 
@@ -147,28 +146,6 @@ static bool port_events(void *ctx, const char *cp, const char *types, int64_t la
 
 typedef void (*figure_add)(void *ctx, const char *name, const char *labels, double value);
 
-static double resident_bytes(void)
-{
-    char text[128] = "";
-    long long pages = 0;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*d %lld", &pages) != 1)
-            pages = 0;
-        close(fd);
-    }
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage used;
-    if (getrusage(RUSAGE_SELF, &used) != 0)
-        return 0;
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
-
 static void port_figures(void *ctx, figure_add add, void *add_ctx)
 {
     struct server *server = ctx;
@@ -181,9 +158,9 @@ static void port_figures(void *ctx, figure_add add, void *add_ctx)
     add(add_ctx, "chargebridge_event_readers", "", (double)events_readers(server->events));
     if (server->ws)
         add(add_ctx, "chargebridge_websocket_connections", "", (double)ws_server_count(server->ws));
-    add(add_ctx, "process_resident_memory_bytes", "", resident_bytes());
+    add(add_ctx, "process_resident_memory_bytes", "", process_resident_bytes());
     add(add_ctx, "process_start_time_seconds", "", (double)server->started / 1000);
-    add(add_ctx, "process_cpu_seconds_total", "", cpu_seconds());
+    add(add_ctx, "process_cpu_seconds_total", "", process_cpu_seconds());
 }
 
 /* ---- files, for the routes ---- */
