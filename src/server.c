@@ -2,7 +2,6 @@
  * small section per neighbour. Everything here runs on the loop thread. */
 #include "server.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
