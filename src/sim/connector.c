@@ -331,6 +331,7 @@ bool charger_suspend(struct charger *charger, int id, enum suspension by, struct
         return reason_set(why, "no session is running");
     meter_advance(charger, connector);
     connector->suspended = by;
+    meter_advance(charger, connector); /* the power is another one at once */
     connector_update(charger, connector);
     return true;
 }
@@ -344,6 +345,7 @@ bool charger_stall(struct charger *charger, int id, int64_t power_w, struct reas
         return reason_set(why, "nothing is plugged in");
     meter_advance(charger, connector);
     connector->car.stalled_w = power_w < 0 ? -1 : (double)power_w;
+    meter_advance(charger, connector); /* the power is another one at once */
     connector_update(charger, connector);
     return true;
 }
@@ -359,6 +361,7 @@ bool charger_set_soc(struct charger *charger, int id, double soc, struct reason 
         return reason_set(why, "nothing is plugged in");
     meter_advance(charger, connector);
     connector->car.soc = soc;
+    meter_advance(charger, connector); /* the power is another one at once */
     connector_update(charger, connector);
     return true;
 }

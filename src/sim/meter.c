@@ -37,7 +37,7 @@ static int phases_of(const struct charger *charger)
 
 int64_t meter_register_wh(const struct sim_connector *connector)
 {
-    return (int64_t)connector->meter_wh;
+    return (int64_t)(connector->meter_wh + 1e-6); /* 1999.9999999 is 2000 */
 }
 
 /* ---- time goes by ---- */
@@ -332,11 +332,11 @@ static void look(struct charger *charger, struct sim_connector *connector)
     meter_advance(charger, connector);
     session_judge(charger, connector);
     connector_update(charger, connector);
-    if (!session_running(connector) || every == 0 || charger->dark)
-        return;
-    if (wall_now() - connector->sampled_ms < every)
+    if (!session_running(connector) || every == 0 || wall_now() - connector->sampled_ms < every)
         return;
     connector->sampled_ms = wall_now();
+    if (charger->dark)
+        return;
     send_values(charger, connector->id, "MeterValuesSampledData", "Sample.Periodic");
     keep(charger, connector, "StopTxnSampledData", "Sample.Periodic");
 }

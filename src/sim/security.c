@@ -38,7 +38,8 @@ struct der {
     size_t len;
 };
 
-/* Takes the next element off `rest`: `whole` with its head, `content` without. */
+/* Takes the next element off `rest`: `whole` with its head, `content` without; three different
+ * structs. */
 static bool der_next(struct der *rest, unsigned char tag, struct der *whole, struct der *content)
 {
     if (rest->len < 2 || rest->at[0] != tag)
@@ -81,9 +82,9 @@ static bool put_serial(struct der number, char out[SERIAL_SIZE])
 /* A root certificate: the issuer's key is its own. */
 static bool read_der(struct der whole, struct certificate *out)
 {
-    struct der content, part, serial, issuer, key, bits;
-    if (!der_next(&whole, DER_SEQUENCE, &part, &content) ||
-        !der_next(&content, DER_SEQUENCE, &part, &content))
+    struct der outer, content, part, serial, issuer, key, bits;
+    if (!der_next(&whole, DER_SEQUENCE, &part, &outer) ||
+        !der_next(&outer, DER_SEQUENCE, &part, &content))
         return false;
     der_next(&content, DER_VERSION, &part, &serial); /* optional */
     if (!der_next(&content, DER_INTEGER, &part, &serial) || !put_serial(serial, out->serial))
