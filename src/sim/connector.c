@@ -128,15 +128,33 @@ static bool changed(enum connector_status *reported, char reported_error[32],
     return true;
 }
 
-void connector_update(struct charger *charger, struct sim_connector *connector)
+static void tell_status(struct charger *charger, struct sim_connector *connector)
 {
     enum connector_status now = connector_status(charger, connector);
     if (!changed(&connector->reported, connector->reported_error, now, connector->error_code))
         return;
     connector_send_status(charger, connector->id);
     charger_tell(charger, "status", connector->id, status_words[now]);
+}
+
+static void on_steady(struct timer *timer)
+{
+    struct sim_connector *connector = CONTAINER_OF(timer, struct sim_connector, steady);
+    tell_status(connector->charger, connector);
+}
+
+/* A status that does not last MinimumStatusDuration is not told. */
+void connector_update(struct charger *charger, struct sim_connector *connector)
+{
+    enum connector_status now = connector_status(charger, connector);
+    int64_t steady_s = config_int(charger, "MinimumStatusDuration");
     if (now == STATUS_FAULTED || now == STATUS_UNAVAILABLE)
         reserve_down(charger, connector->id);
+    if (steady_s <= 0)
+        tell_status(charger, connector);
+    else if (connector->latest != now)
+        timer_start(charger->timers, &connector->steady, steady_s * 1000);
+    connector->latest = now;
 }
 
 static void update_own(struct charger *charger)
@@ -380,6 +398,7 @@ void place_open(struct charger *charger)
         struct sim_connector *connector = &charger->connectors[i];
         connector->id = i + 1;
         connector->charger = charger;
+        connector->steady.fn = on_steady;
         session_open(charger, connector);
     }
     meter_open(charger);
@@ -388,8 +407,10 @@ void place_open(struct charger *charger)
 void place_close(struct charger *charger)
 {
     meter_close(charger);
-    for (int i = 0; i < charger->settings.connectors; i++)
+    for (int i = 0; i < charger->settings.connectors; i++) {
+        timer_stop(charger->timers, &charger->connectors[i].steady);
         session_close(charger, &charger->connectors[i]);
+    }
     security_close(charger);
     job_close(charger);
     profile_close(charger);

@@ -71,6 +71,7 @@ struct sim_connector {
     enum suspension suspended;
     char error_code[32];            /* "" = none */
     enum connector_status reported; /* the last status that was sent */
+    enum connector_status latest;   /* the last that was seen; not sent if it does not last */
     char id_tag[64];                /* presented, or of the session */
     char parent_id_tag[64];
     enum session_phase { /* session.c */
@@ -93,6 +94,7 @@ struct sim_connector {
     double limit_w; /* of the profiles; negative: none */
     struct sampled_data stop_data;
     struct charger *charger; /* whose */
+    struct timer steady;     /* MinimumStatusDuration: the status is told when it fires */
     struct timer timeout;    /* ConnectionTimeOut */
 };
 

@@ -359,6 +359,8 @@ void session_unplugged(struct charger *charger, struct sim_connector *connector)
     if (session_running(connector)) {
         if (!config_bool(charger, "StopTransactionOnEVSideDisconnect")) {
             connector->power_w = 0;
+            if (config_bool(charger, "UnlockConnectorOnEVSideDisconnect"))
+                connector->locked = false;
             return;
         }
         session_stop(charger, connector, "EVDisconnected", NULL);

@@ -455,6 +455,22 @@ static void test_faults_of_stop(void **state)
                      2000000000);
 }
 
+static void test_short_statuses_are_not_told(void **state)
+{
+    (void)state;
+    world.keys[0].key = "MinimumStatusDuration";
+    world.keys[0].value = "5";
+    charger_plug(cp, 1, NULL, false, NULL);
+    world_pass(4999);
+    world_nothing();
+    charger_unplug(cp, 1, NULL);
+    world_pass(60000);
+    world_nothing(); /* Available was told last, and is again */
+    charger_plug(cp, 1, NULL, false, NULL);
+    world_pass(5000);
+    world_status(1, "Preparing");
+}
+
 static void test_state(void **state)
 {
     (void)state;
@@ -508,6 +524,7 @@ int main(void)
         CASE(test_power_loss),
         CASE(test_stop_reasons),
         CASE(test_faults_of_stop),
+        CASE(test_short_statuses_are_not_told),
         CASE(test_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
