@@ -7,7 +7,6 @@
 -- refused with 422.
 local rest = require "rest"
 local ask = require "ask"
-local sha256 = require "sha256"
 
 -- The charge point if it is connected; else nil and an answer.
 local function connected(cpid)
@@ -49,7 +48,7 @@ local function text_of(value)
 end
 
 local function hash_of(asked, kv)
-  return sha256(table.concat({
+  return core.sha256(table.concat({
     text_of(asked.cpid), text_of(asked.connectorId), text_of(asked.idTag), text_of(asked.transactionId),
     text_of(asked.timestamp), text_of(asked.vid), text_of(sorted(kv)),
   }, "|"))

@@ -5,6 +5,7 @@
  * milliseconds named …Ms until core.time() makes text of them. */
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/timetext.h"
 #include "policy/api_rest.h"
@@ -240,6 +241,15 @@ static int rest_flags(lua_State *L)
     return 1;
 }
 
+static int rest_sha256(lua_State *L)
+{
+    char hex[SHA256_HEX_SIZE];
+    struct span text = span_of(api_arg_string(L, "core.sha256", 1, "text"));
+    sha256_hex(text.at, text.len, hex);
+    lua_pushstring(L, hex);
+    return 1;
+}
+
 static int rest_version(lua_State *L)
 {
     lua_pushliteral(L, CB_VERSION);
@@ -327,6 +337,7 @@ static const struct api_row rows[] = {
     {"flags", rest_flags, "fun(flags: integer): string[]", "Names of a transaction's flags.",
      false},
     {"now_ms", rest_now_ms, "fun(): integer", "Now, in milliseconds.", false},
+    {"sha256", rest_sha256, "fun(text: string): string", "SHA-256 of a text, in hex.", false},
     {"version", rest_version, "fun(): string", "Of the server.", false},
     {NULL, NULL, NULL, NULL, false}};
 

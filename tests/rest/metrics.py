@@ -37,7 +37,7 @@ async def main(report):
         status, text = server.rest("GET", "/api/v1/metrics")
         report.equal("GET /api/v1/metrics", status, 200)
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
-        report.equal("CALLs are counted", values.get("chargebridge_ocpp_calls_received_total"), "4")
+        report.equal("CALLs are counted", values.get("chargebridge_calls_received_total"), "4")
         report.equal("charge points by state", values.get('chargebridge_charge_points{state="online"}'), "1")
         tool, why = promtool()
         if tool is None:
