@@ -24,6 +24,7 @@ enum {
     TRANSFER_TIMEOUT_MS = 5 * 60 * 1000,
     INSTALLING_MS = 3000,
     BUSY_AGAIN_MS = 5000,
+    DARK_AGAIN_MS = 1000,
     RETRY_DEFAULT_S = 60,
     RETRIES_MAX = 100,
     RETRY_MAX_S = 86400,
@@ -318,9 +319,26 @@ static void reboot(struct job *job)
     charger_reset(job->charger, true);
 }
 
+/* A transfer breaks off and begins anew when the power is back. */
+void job_power_lost(struct charger *charger)
+{
+    struct job *jobs[] = {&charger->jobs->firmware, &charger->jobs->upload};
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+        if (!jobs[i]->transfer)
+            continue;
+        http_client_cancel(charger->http, jobs[i]->transfer);
+        jobs[i]->transfer = 0;
+        plan(jobs[i], STEP_TRANSFER, DARK_AGAIN_MS);
+    }
+}
+
 static void on_step(struct timer *timer)
 {
     struct job *job = CONTAINER_OF(timer, struct job, timer);
+    if (job->charger->dark) {
+        plan(job, job->step, DARK_AGAIN_MS);
+        return;
+    }
     bool firmware = job->kind == KIND_FIRMWARE || job->kind == KIND_SIGNED;
     if (job->step == STEP_TRANSFER && firmware)
         download(job);

@@ -92,6 +92,7 @@ double place_volts(const struct charger *charger, const struct sim_connector *co
 void job_open(struct charger *charger);
 void job_close(struct charger *charger);
 void job_accepted(struct charger *charger);
+void job_power_lost(struct charger *charger);
 void job_write_log(struct charger *charger, const char *kind, wall_t from, wall_t to,
                    struct strbuf *out);
 

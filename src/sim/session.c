@@ -484,6 +484,7 @@ void sessions_power_lost(struct charger *charger)
     for (int i = 0; i < charger->settings.connectors; i++)
         meter_advance(charger, &charger->connectors[i]);
     charger->dark = true;
+    job_power_lost(charger);
 }
 
 /* C4: the time of these stops is that after the reboot. */

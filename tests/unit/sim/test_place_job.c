@@ -272,6 +272,23 @@ static void test_status_waits_for_the_line(void **state)
     world_nothing();
 }
 
+static void test_power_loss_breaks_a_transfer(void **state)
+{
+    (void)state;
+    get_log(1, "http://host/log", "Accepted");
+    world_pass(0);
+    job_status(LOG_STATUS, "Uploading");
+    sessions_power_lost(cp);
+    assert_int_equal(world.http_cancelled, 1);
+    world_pass(5000);
+    world_nothing();
+    sessions_after_reboot(cp, "PowerLoss");
+    world_pass(1000);
+    job_status(LOG_STATUS, "Uploading");
+    transferred(200, NULL);
+    job_status(LOG_STATUS, "Uploaded");
+}
+
 /* ---- certificates ---- */
 
 /* openssl req -x509 -newkey ec … -subj "/O=ChargeBridge/CN=Root" -set_serial 0x1234abcd */
@@ -373,6 +390,7 @@ int main(void)
         CASE(test_diagnostics_fail),
         CASE(test_log),
         CASE(test_status_waits_for_the_line),
+        CASE(test_power_loss_breaks_a_transfer),
         CASE(test_certificates),
         CASE(test_store_is_bounded),
         CASE(test_csr),
