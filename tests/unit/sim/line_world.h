@@ -47,7 +47,9 @@ static struct world {
     /* the handshake, and what is answered to it */
     char path[300], subprotocols[64];
     struct strbuf password;
-    int status; /* 101 */
+    int status;              /* 101 */
+    bool pong_required;      /* T12 */
+    int64_t server_pings_ms; /* 0: hardly ever */
     /* what the central system answers */
     const char *boot_status; /* "Accepted" */
     int boot_interval;       /* 0 */
@@ -71,6 +73,7 @@ static void world_admit(void *ctx, struct handshake *hs, const struct name_value
     text_copy(world.subprotocols, sizeof(world.subprotocols),
               span_of(hs->subprotocols ? hs->subprotocols : "(none)"));
     out->status = world.status;
+    out->pong_required = world.pong_required;
     if (!handshake_identity(hs->path, "/ocpp", out->identity))
         out->status = 404;
     strbuf_reset(&world.password);
@@ -197,14 +200,15 @@ static inline void world_open(void)
 
 static inline void world_serve(void)
 {
-    const struct ws_server_settings settings = {.address = "127.0.0.1",
-                                                .port = world.port,
-                                                .max_message = 1 << 20,
-                                                .send_queue_max = 1 << 20,
-                                                .ping_interval_ms = 1000000000,
-                                                .handshake_timeout_ms = 10000,
-                                                .accept_per_second = 100000,
-                                                .connections_max = 100};
+    const struct ws_server_settings settings = {
+        .address = "127.0.0.1",
+        .port = world.port,
+        .max_message = 1 << 20,
+        .send_queue_max = 1 << 20,
+        .ping_interval_ms = world.server_pings_ms ? world.server_pings_ms : 1000000000,
+        .handshake_timeout_ms = 10000,
+        .accept_per_second = 100000,
+        .connections_max = 100};
     const struct ws_server_hooks hooks = {.admit = world_admit,
                                           .opened = world_opened,
                                           .message = world_message,
