@@ -12,7 +12,7 @@
  * the new firmwareVersion. Start reading at on_step(). */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -305,10 +305,20 @@ static void take_version(struct job *job)
         job->charger->settings.firmware = arena_strdup(&job->charger->arena, version);
 }
 
+/* No file, an empty one, or one that begins with BROKEN: for trying what follows from that. */
+static bool is_broken(const char *path)
+{
+    char head[6];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
+    if (fd >= 0)
+        close(fd);
+    return len <= 0 || (len == sizeof(head) && memcmp(head, "BROKEN", sizeof(head)) == 0);
+}
+
 static void reboot(struct job *job)
 {
-    struct stat file;
-    if (stat(job->path, &file) != 0 || file.st_size == 0) {
+    if (is_broken(job->path)) {
         end(job, "InstallationFailed");
         return;
     }

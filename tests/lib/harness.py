@@ -147,6 +147,18 @@ class Server:
             request.add_header("X-API-Key", key)
         if data is not None:
             request.add_header("Content-Type", "application/json")
+        return self._judged(request, method, path)
+
+    def put_file(self, name, content):
+        """(status, decoded answer) of PUT /api/v1/files/{name}"""
+        path = "/api/v1/files/" + name
+        request = urllib.request.Request("http://127.0.0.1:%d%s" % (self.rest_port, path), content, method="PUT")
+        request.add_header("X-API-Key", KEY)
+        request.add_header("Content-Type", "application/octet-stream")
+        return self._judged(request, "PUT", path)
+
+    def _judged(self, request, method, path):
+        """(status, decoded JSON or text); the answer must be in the OpenAPI document."""
         status, kind, text = self._fetch(request)
         fault = self.openapi().judge(method, path, status, kind, text)
         if fault:

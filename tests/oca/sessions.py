@@ -84,12 +84,11 @@ def remote_start_plugged(s):
 def remote_start_first(s):
     s.start()
     s.wait("status", connectorId=1, status="Preparing")
-    status, pending = s.rest("GET", "/api/v1/pending")
-    same([p["id_tag"] for p in pending if p["station_id"] == s.identity], [VALID])
+    pending = s.rest("GET", "/api/v1/pending?cpid=%s" % s.identity)[1]
+    same([p["id_tag"] for p in pending], [VALID])
     s.sim("POST", "/plug/1")
     s.started()
-    _, pending = s.rest("GET", "/api/v1/pending")
-    same([p for p in pending if p["station_id"] == s.identity], [], "pending after the start:")
+    same(s.rest("GET", "/api/v1/pending?cpid=%s" % s.identity)[1], [], "pending after the start:")
 
 
 @play("TC_011_2", "Remote start first, the cable does not come in time")
@@ -180,7 +179,7 @@ def remote_start_rejected(s):
     s.command("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
     s.wait("status", connectorId=1, status="Unavailable")
     s.start(expect=409)
-    same(s.rest("GET", "/api/v1/pending")[1], [], "pending after a refusal:")
+    same(s.rest("GET", "/api/v1/pending?cpid=%s" % s.identity)[1], [], "pending after a refusal:")
 
 
 @play("TC_028", "Remote stop is rejected")
