@@ -14,6 +14,8 @@ import harness  # noqa: E402
 import sites  # noqa: E402
 
 READERS, COMMANDS = 1000, 50
+# AddressSanitizer keeps what was freed for a while; here memory is looked at.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
 REQUEST = ("GET /api/v1/events?types=message,status HTTP/1.1\r\nHost: localhost\r\nX-API-Key: %s\r\n\r\n"
            % harness.KEY).encode()
 
@@ -55,7 +57,7 @@ async def main(report):
                                                       "Available" if n % 2 else "Preparing", "info": "x" * 50})
         await ask(server, charger, report, "after 3,000 events that nobody read")
         grown = server.rss_kib() - before
-        report.check("memory did not grow with readers × events", grown < 100 * 1024, "%d KiB more" % grown)
+        report.check("memory did not grow with readers × events", grown < 64 * 1024, "%d KiB more" % grown)
         seen = [ear.wait("status")["status"] for _ in range(3000)]
         report.equal("the one that reads saw all of them in order", seen, ["Preparing", "Available"] * 1500)
         for reader in readers:
