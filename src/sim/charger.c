@@ -83,11 +83,43 @@ void charger_retime(struct charger *charger)
         arm_heartbeat(charger);
 }
 
+static void take_for_accepted(struct charger *charger)
+{
+    charger->accepted = true;
+    charger_tell(charger, "accepted", 0, identity_of(charger));
+    place_accepted(charger);
+    arm_heartbeat(charger);
+}
+
 static void on_boot_answered(struct charger *charger, const struct sim_call *call,
                              const struct json *response)
 {
     (void)call;
-    charger_boot_answered(charger, response);
+    const char *status = json_gets(response, "status");
+    int64_t interval = 0;
+    json_int(json_get(response, "interval"), &interval);
+    if (!charger->online)
+        return; /* lost with the line; the next connection boots again */
+    if (!status) {
+        arm_heartbeat(charger);
+        return;
+    }
+    LOG(LOG_INFO, "boot answered", L_STR("cp", identity_of(charger)), L_STR("status", status),
+        L_INT("interval_s", interval));
+    text_copy(charger->registration, sizeof(charger->registration), span_of(status));
+    charger->accepted = false;
+    charger->boot_retry_s = interval > 0 ? interval : BOOT_RETRY_S;
+    if (!text_is(status, "Accepted")) {
+        arm_heartbeat(charger);
+        return;
+    }
+    if (interval > 0) {
+        char *text = xprintf("%" PRId64, interval);
+        config_change(charger, "HeartbeatInterval", text, true);
+        xfree(text);
+    }
+    charger->figures.boots++;
+    take_for_accepted(charger);
 }
 
 /* First in the queue: transaction messages from before must wait for it. */
@@ -115,43 +147,6 @@ void charger_send_boot(struct charger *charger)
     struct sim_call *boot = charger_call(charger, "BootNotification", strbuf_take(&payload, NULL));
     boot->answered = on_boot_answered;
     queue_first(charger, boot);
-}
-
-static void take_for_accepted(struct charger *charger)
-{
-    charger->accepted = true;
-    charger_tell(charger, "accepted", 0, identity_of(charger));
-    place_accepted(charger);
-    arm_heartbeat(charger);
-}
-
-void charger_boot_answered(struct charger *charger, const struct json *response)
-{
-    const char *status = json_gets(response, "status");
-    int64_t interval = 0;
-    json_int(json_get(response, "interval"), &interval);
-    if (!charger->online)
-        return; /* lost with the line; the next connection boots again */
-    if (!status) {
-        arm_heartbeat(charger);
-        return;
-    }
-    LOG(LOG_INFO, "boot answered", L_STR("cp", identity_of(charger)), L_STR("status", status),
-        L_INT("interval_s", interval));
-    text_copy(charger->registration, sizeof(charger->registration), span_of(status));
-    charger->accepted = false;
-    charger->boot_retry_s = interval > 0 ? interval : BOOT_RETRY_S;
-    if (!text_is(status, "Accepted")) {
-        arm_heartbeat(charger);
-        return;
-    }
-    if (interval > 0) {
-        char *text = xprintf("%" PRId64, interval);
-        config_change(charger, "HeartbeatInterval", text, true);
-        xfree(text);
-    }
-    charger->figures.boots++;
-    take_for_accepted(charger);
 }
 
 void charger_send_heartbeat(struct charger *charger)

@@ -12,8 +12,6 @@
 
 /* Logs the frame and sends it. False: there is no open connection. */
 bool charger_put(struct charger *charger, enum ws_client_form form, struct span text);
-/* The answer to BootNotification, NULL if none came. */
-void charger_boot_answered(struct charger *charger, const struct json *response);
 /* A CALL ended or the line changed: a reset that waits for the last StopTransaction goes on. */
 void charger_queue_moved(struct charger *charger);
 /* Another key or security profile: answers first, then comes back with the new credentials. */
