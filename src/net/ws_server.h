@@ -4,8 +4,9 @@
  * handshake, reassembly and size limits, bounded send queues, pings and liveness. Hooks may call
  * any function here but ws_server_free, also for the same connection. It decides nothing about
  * chargers: `admit` says who may in, `message` gets whole texts. Connections are
- * named by 64-bit numbers that are never reused, over restarts too, so a late answer can never reach a newer socket.
- * All libwebsockets calls are in ws_lws.c (LIBRARIES.md §4: its traps). Loop thread only. */
+ * named by 64-bit numbers that are never reused, over restarts too, so a late answer can never
+ * reach a newer socket. All libwebsockets calls are in ws_lws.c (LIBRARIES.md §4: its traps). Loop
+ * thread only. */
 #ifndef NET_WS_SERVER_H
 #define NET_WS_SERVER_H
 
