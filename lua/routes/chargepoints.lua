@@ -17,22 +17,21 @@ end
 
 route("GET /api/v1/chargepoints", {
   query = { limit = "limit", cursor = "string?", state = "online|offline|pending|blocked?" },
-  doc = "Charge points in order of their identity.",
+  doc = "Charge points in order of their identity.", answers = { [200] = rest.page_of "ChargePoint" },
 }, function(req)
   local items, next = core.chargepoints { after = req.query.cursor, limit = req.query.limit, state = req.query.state }
   for _, cp in ipairs(items) do shown(cp) end
   return rest.page(items, next)
 end)
 
-route("GET /api/v1/chargepoints/{cpid}", { query = {}, doc = "One charge point." }, function(req)
+route("GET /api/v1/chargepoints/{cpid}", { query = {}, doc = "One charge point.", answers = { [200] = "ChargePoint" } },
+function(req)
   local cp = core.chargepoint(req.path.cpid)
   if not cp then return problem(404, "unknown charge point") end
   return 200, shown(cp)
 end)
 
-route("PUT /api/v1/chargepoints/{cpid}", {
-  body = CHANGE, query = {}, doc = "Registers a charge point, or changes what is given.",
-}, function(req)
+local function change(req)
   local cpid = req.path.cpid
   local ok, err = core.register(cpid, {
     registration = req.json.registration, password = req.json.password,
@@ -42,9 +41,17 @@ route("PUT /api/v1/chargepoints/{cpid}", {
   local cp = core.chargepoint(cpid)
   if not cp then return problem(404, "the charge point was deleted meanwhile") end
   return 200, shown(cp)
-end)
+end
 
-route("DELETE /api/v1/chargepoints/{cpid}", { query = {}, doc = "Forgets a charge point; its history stays." },
+-- PUT and PATCH are the same: what is not given stays as it is.
+for _, method in ipairs { "PUT", "PATCH" } do
+  route(method .. " /api/v1/chargepoints/{cpid}", {
+    body = CHANGE, query = {}, doc = "Registers a charge point, or changes what is given.",
+    answers = { [200] = "ChargePoint" },
+  }, change)
+end
+
+route("DELETE /api/v1/chargepoints/{cpid}", { query = {}, doc = "Forgets a charge point; its history stays.", answers = { [200] = "Ok" } },
 function(req)
   if not core.chargepoint(req.path.cpid) then return problem(404, "unknown charge point") end
   local ok, err = core.delete(req.path.cpid)

@@ -215,22 +215,3 @@ route("POST /api/v1/reset", {
   if not answer then return failed() end
   return 200, json.ordered({ "ok", "status" }, { ok = true, status = answer.status })
 end)
-
--- ---- starts that wait for their vehicle ----
-
-local PENDING = { "station_id", "connector_id", "id_tag", "vid", "mac", "created_at" }
-
-route("GET /api/v1/pending", {
-  query = { cpid = "string?" }, answers = { [200] = { type = "array", items = "Pending" } },
-  doc = "Remote starts that the charger accepted and that wait for their transaction, oldest first.",
-}, function(req)
-  local all = json.array()
-  for i, waiting in ipairs(core.pending(req.query.cpid)) do
-    local session = rest.vehicle { idTag = waiting.idTag, vars = waiting.vars }
-    all[i] = json.ordered(PENDING, {
-      station_id = waiting.cpid, connector_id = waiting.connectorId, id_tag = waiting.idTag, vid = session.vehicleId,
-      mac = session.mac, created_at = core.time(waiting.createdMs),
-    })
-  end
-  return 200, all
-end)

@@ -17,7 +17,7 @@ end)
 
 -- A file's content as an answer, or 404.
 local function content(name)
-  local source, info = core.file_source(name)
+  local source, info = core.file_source(name)      -- also "{token}/{name}": the link is used up by it
   if not source then return problem(404, "unknown file") end
   return 200, source, {
     ["Content-Type"] = "application/octet-stream",
@@ -78,7 +78,7 @@ end)
 local function fetch(req)
   local link = core.file_link_find(req.path.token)
   if not link or link.upload then return problem(404, "no such link, or its time is over") end
-  return content(link.name)
+  return content(req.path.token .. "/" .. link.name)
 end
 
 -- Chargers name what they leave as they like: the link decides, and takes over the ending ("….zip").

@@ -1,10 +1,13 @@
--- What goes on right now: connectors and open transactions. Kept from the existing system.
+-- What goes on right now: connectors and open transactions. Kept from the existing system, where each is one
+-- answer for the whole site: it is gathered in slices, so that chargers are served in between.
 local rest = require "rest"
 
 local SESSION = { "cpid", "connectorId", "idTag", "transactionId", "startTime", "vehicleId", "mac", "lastSample" }
 local SAMPLE = { "timestamp", "energyWh", "powerW", "soc", "voltage", "current", "temperature" }
 local STATUS = { "cpid", "connectorId", "status" }
 local OVERVIEW = { "cpid", "connectorId", "status", "online", "active", "pending" }
+local PENDING = { "station_id", "connector_id", "id_tag", "vid", "mac", "created_at" }
+local SLICE = 200
 
 local function session_of(tx)
   local sample = tx.sample
@@ -16,42 +19,75 @@ local function session_of(tx)
   return rest.vehicle(rest.item(tx, SESSION, { startMs = "startTime" }))
 end
 
-local function sessions(cpid)
-  local active = core.active(cpid)
-  for _, tx in ipairs(active) do session_of(tx) end
-  return active
+-- All of what `slice(after)` gives in parts: a list, and where to go on.
+local function gathered(slice, each)
+  local all, after = json.array(), nil
+  repeat
+    local part
+    part, after = slice(after)
+    for _, item in ipairs(part) do
+      item = each(item)
+      if item then all[#all + 1] = item end
+    end
+    if after then core.pause() end
+  until not after
+  return all
 end
 
-route("GET /api/v1/active", { query = { cpid = "string?" }, doc = "Open transactions, oldest first." },
-function(req)
+local function sessions(cpid)
+  return gathered(function(after) return core.active { cpid = cpid, after = after, limit = SLICE } end, session_of)
+end
+
+-- Connector 0 is the charge point itself, not a place to charge.
+local function places(cpid, each)
+  return gathered(function(after) return core.connectors { cpid = cpid, after = after, limit = SLICE } end,
+    function(connector) return connector.connectorId > 0 and each(connector) or nil end)
+end
+
+route("GET /api/v1/active", {
+  query = { cpid = "string?" }, doc = "Open transactions, oldest first.", answers = { [200] = "Active" },
+}, function(req)
   return 200, { sessions = sessions(req.query.cpid) }
 end)
 
--- Connector 0 is the charge point itself, not a place to charge.
-local function places(cpid)
-  local found = json.array()
-  for _, connector in ipairs(core.connectors(cpid)) do
-    if connector.connectorId > 0 then found[#found + 1] = connector end
-  end
-  return found
-end
-
-route("GET /api/v1/status", { query = { cpid = "string?" }, doc = "The status of every connector." },
-function(req)
-  local connectors = places(req.query.cpid)
-  return 200, { connectors = rest.items(connectors, STATUS, { statusMs = "since" }) }
+route("GET /api/v1/status", {
+  query = { cpid = "string?" }, doc = "The status of every connector.", answers = { [200] = "Status" },
+}, function(req)
+  return 200, { connectors = places(req.query.cpid, function(connector)
+    return rest.item(connector, STATUS, { statusMs = "since" })
+  end) }
 end)
 
-route("GET /api/v1/overview", { query = { cpid = "string?" }, doc = "Connectors with what charges there." },
-function(req)
-  local by_place = {}
-  for _, session in ipairs(sessions(req.query.cpid)) do
-    by_place[session.cpid .. "/" .. session.connectorId] = session
+-- ---- starts that wait for their vehicle ----
+
+local function pending_of(start)
+  local session = rest.vehicle { idTag = start.idTag, vars = start.vars }
+  return json.ordered(PENDING, {
+    station_id = start.cpid, connector_id = start.connectorId, id_tag = start.idTag, vid = session.vehicleId,
+    mac = session.mac, created_at = core.time(start.createdMs),
+  })
+end
+
+route("GET /api/v1/pending", {
+  query = { cpid = "string?" }, answers = { [200] = { "Pending" } },
+  doc = "Remote starts that the charger accepted and that wait for their transaction, oldest first.",
+}, function(req)
+  local all = json.array()
+  for i, start in ipairs(core.pending(req.query.cpid)) do all[i] = pending_of(start) end
+  return 200, all
+end)
+
+route("GET /api/v1/overview", {
+  query = { cpid = "string?" }, doc = "Connectors with what charges there, or waits to.", answers = { [200] = "Overview" },
+}, function(req)
+  local charging, waiting, cpid = {}, {}, req.query.cpid
+  for _, session in ipairs(sessions(cpid)) do charging[session.cpid .. "/" .. session.connectorId] = session end
+  for _, start in ipairs(core.pending(cpid)) do
+    waiting[start.cpid .. "/" .. (start.connectorId or "")] = pending_of(start)
   end
-  local connectors = places(req.query.cpid)
-  for _, connector in ipairs(connectors) do
-    connector.active = by_place[connector.cpid .. "/" .. connector.connectorId]
-    rest.item(connector, OVERVIEW, { statusMs = "since" })
-  end
-  return 200, { connectors = connectors }
+  return 200, { connectors = places(cpid, function(connector)
+    local place = connector.cpid .. "/" .. connector.connectorId
+    connector.active, connector.pending = charging[place], waiting[place]
+    return rest.item(connector, OVERVIEW, { statusMs = "since" })
+  end) }
 end)

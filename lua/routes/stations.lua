@@ -26,7 +26,7 @@ local function id_of(req)
 end
 
 route("POST /api/v1/stations", {
-  query = {}, body = { name = "string", location = "string?" }, doc = "Adds a station.",
+  query = {}, body = { name = "string", location = "string?" }, doc = "Adds a station.", answers = { [200] = "Station" },
 }, function(req)
   local id = (store.get(LAST) or 0) + 1
   store.set(PREFIX .. id, { name = req.json.name, location = req.json.location })
@@ -34,19 +34,23 @@ route("POST /api/v1/stations", {
   return 200, station_of(id)
 end)
 
-route("GET /api/v1/stations", { key = false, query = {}, doc = "All stations." }, function()
+route("GET /api/v1/stations", {
+  key = false, query = {}, doc = "All stations.", answers = { [200] = { "Station" } },
+}, function()
   local all = json.array()
   for id = 1, store.get(LAST) or 0 do all[#all + 1] = station_of(id) end
   return 200, all
 end)
 
-route("GET /api/v1/stations/{id}", { key = false, query = {}, doc = "One station." }, function(req)
+route("GET /api/v1/stations/{id}", {
+  key = false, query = {}, doc = "One station.", answers = { [200] = "Station" },
+}, function(req)
   local station = station_of(id_of(req))
   if not station then return problem(404, "Station not found") end
   return 200, station
 end)
 
-route("DELETE /api/v1/stations/{id}", { query = {}, doc = "Removes a station." }, function(req)
+route("DELETE /api/v1/stations/{id}", { query = {}, doc = "Removes a station.", answers = { [200] = "Ok" } }, function(req)
   local id = id_of(req)
   if not station_of(id) then return problem(404, "Station not found") end
   store.set(PREFIX .. id, nil)
