@@ -155,3 +155,105 @@ route("POST /api/v1/tags:import", {
     errors = json.array { { pointer = "/" .. row, message = err.message } },
   })
 end)
+
+-- ---- many at once ----
+
+local STATUSES = { Accepted = true, Blocked = true, Expired = true, Invalid = true, ConcurrentTx = true }
+local FAULTS_MAX = 20
+
+-- Each reads one member of a row as JSON or CSV gives it: the value, or nil and what was expected.
+local READ = {
+  idTag = function(v)
+    if type(v) ~= "string" or not utf8.len(v) or utf8.len(v) < 1 or utf8.len(v) > 20 then return nil, "expected 1 to 20 characters" end
+    return v
+  end,
+  status = function(v)
+    if not STATUSES[v] then return nil, "expected Accepted, Blocked, Expired, Invalid or ConcurrentTx" end
+    return v
+  end,
+  expiryDate = function(v)
+    local at = type(v) == "string" and parse_time(v)
+    if not at then return nil, 'expected a time such as "2026-12-31T00:00:00Z"' end
+    return at * 1000 // 1 | 0
+  end,
+  parentIdTag = function(v)
+    if type(v) ~= "string" or not utf8.len(v) or utf8.len(v) > 20 then return nil, "expected at most 20 characters" end
+    return v
+  end,
+  note = function(v)
+    if type(v) ~= "string" then return nil, "expected a string" end
+    return v
+  end,
+  maxActive = function(v)
+    local count = math.tointeger(tonumber(v))
+    if not count or count < 1 then return nil, "expected an integer from 1 on" end
+    return count
+  end,
+}
+
+-- One row as core.import_tags wants it. `fault(field, message)` is told what does not fit.
+local function tag_of(row, fault)
+  local tag = { status = "Accepted" }
+  for field, value in pairs(row) do
+    local read = READ[field]
+    if not read then
+      fault(tostring(field), "unknown; known are " .. table.concat(FIELDS, ", "))
+    else
+      local given, message = read(value)
+      if given == nil then fault(field, message) end
+      tag[field == "expiryDate" and "expiryMs" or field] = given
+    end
+  end
+  if row.idTag == nil then fault("idTag", "missing") end
+  return tag
+end
+
+-- The rows of a body: a JSON array, or CSV with a line of names.
+local function rows_of(text)
+  if string.find(text, "^%s*[%[{]") then
+    local rows, err = json.decode(text)
+    if type(rows) ~= "table" or not string.find(text, "^%s*%[") then
+      return nil, err and "not JSON: " .. tostring(err) or "expected a JSON array of tags, or CSV"
+    end
+    return rows
+  end
+  local rows, why, at = csv.read(text)
+  if not rows then return nil, string.format("not CSV, row %d: %s", at, why) end
+  if #rows == 0 and not string.find(text, "idTag", 1, true) then return nil, "expected a JSON array of tags, or CSV" end
+  return rows
+end
+
+route("POST /api/v1/tags:import", {
+  query = {}, body = "text", idempotent = true, answers = { [200] = "TagsImported" },
+  doc = "Creates or replaces many tags, all or none of them: a JSON array of tags, or CSV whose first line names the "
+     .. "columns (idTag,status,expiryDate,parentIdTag,note,maxActive). errors: /row/field, rows from 0.",
+}, function(req)
+  local rows, why = rows_of(req.body)
+  if not rows then return problem(400, why) end
+  local tags, errors, count, seen = {}, json.array(), 0, {}
+  for i, row in ipairs(rows) do
+    local function fault(field, message)
+      count = count + 1
+      if count > FAULTS_MAX then return end
+      errors[count] = { pointer = "/" .. i - 1 .. (field ~= "" and "/" .. field or ""), message = message }
+    end
+    if type(row) ~= "table" then
+      fault("", "expected an object")
+    else
+      local tag = tag_of(row, fault)
+      local key = tag.idTag and string.upper(tag.idTag)
+      if key and seen[key] then fault("idTag", "is there twice, first in row " .. seen[key]) end
+      if key then seen[key] = seen[key] or i - 1 end
+      tags[i] = tag
+    end
+    if i % 200 == 0 then core.pause() end
+  end
+  if count > 0 then
+    return problem(422, string.format("%d thing%s do%s not fit; nothing was imported", count, count == 1 and "" or "s",
+                                      count == 1 and "es" or ""), { errors = errors })
+  end
+  local ok, err = core.import_tags(tags)
+  if ok then return 200, { imported = #tags } end
+  if err.details and err.details.index then return rest.unfit("/" .. err.details.index - 1, err.message) end
+  return rest.refused(err, CHANGE)
+end)
