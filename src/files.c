@@ -251,7 +251,7 @@ bool files_upload(void *ctx, const struct request *head, struct http_sink *sink,
     struct files *files = ctx;
     struct span path = span_of(head->path), token;
     bool put = text_is(head->method, "PUT");
-    if (put && span_starts(path, api)) {
+    if (put && span_starts(path, api) && !strchr(path.at + strlen(api), '/')) {
         if (head->scope == SCOPE_NONE)
             return refuse(files, refusal, 401, "an API key is needed");
         if (head->scope < SCOPE_OPERATE)
