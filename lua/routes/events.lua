@@ -1,17 +1,17 @@
--- What happens, live: server-sent events, with replay of what was missed by Last-Event-ID.
+-- What happens, live, as server-sent events: curl -N …/api/v1/events?types=status,command&cpid=CP1
+-- Each event has `id`, `event` (its name) and one line of `data` (JSON). A reader that comes back with
+-- Last-Event-ID gets what it missed, as far as it is still kept; if not all, first an event `missed`.
+
 route("GET /api/v1/events", {
-  query = { cpid = "string?", types = "string?", lastEventId = "integer?" },
-  doc = "Events as they happen (text/event-stream): types is a list of names with commas, all but `message` if it is not "
-     .. "given. The header Last-Event-ID, or lastEventId, replays what came after it and is still there.",
-  answers = { [200] = { content = "text/event-stream" } },
+  query = { types = "string?", cpid = "string?", lastEventId = "integer?" },
+  doc = "What happens, live (text/event-stream). types: names joined by commas; all but `message` if not given.",
+  answers = { [200] = { events = true } },
 }, function(req)
-  local q = req.query
-  local last = q.lastEventId
-  if not last and req.headers["last-event-id"] then
-    last = math.tointeger(tonumber(req.headers["last-event-id"]))
-    if not last then return problem(400, "Last-Event-ID is not one of ours") end
-  end
-  local source, why = core.events { cpid = q.cpid, types = q.types, lastId = last }
-  if not source then return problem(400, tostring(why)) end
+  local last = req.headers["last-event-id"]
+  local source, why = core.events {
+    cpid = req.query.cpid, types = req.query.types,
+    lastId = last and math.tointeger(tonumber(last)) or req.query.lastEventId,
+  }
+  if not source then return problem(400, "query parameter \"types\": " .. why) end
   return 200, source, { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-store" }
 end)

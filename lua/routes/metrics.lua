@@ -1,86 +1,76 @@
--- Figures for Prometheus. What a figure means is here; C gives name, labels and value (core.figures).
--- Base units: seconds, bytes, joules would be *_joules (energy stays in the transactions).
-
--- name, as C calls it → { type, help, the name shown where it is another }
-local FIGURES = {
-  calls_received_total = { "counter", "CALLs received from charge points.", "ocpp_calls_received_total" },
-  calls_sent_total = { "counter", "CALLs sent to charge points.", "ocpp_calls_sent_total" },
-  call_repeats_total = { "counter", "CALLs of charge points that repeated an earlier one.", "ocpp_call_repeats_total" },
-  deviations_total = { "counter", "Payloads of charge points that did not fit the specification and were repaired or refused." },
-  unreadable_frames_total = { "counter", "Frames that were no OCPP at all." },
-  late_answers_total = { "counter", "Answers of charge points that came after their deadline." },
-  orphan_messages_total = { "counter", "Stops and values of transactions that nobody knows; they are kept." },
-  refused_admissions_total = { "counter", "Connections that were refused for identity, password or protocol." },
-  failed_batches_total = { "counter", "Writes that the store could not make." },
-  events_dropped_total = { "counter", "Events that policies did not get because too many waited, by event." },
-  charge_points = { "gauge", "Known charge points, by state." },
-  open_transactions = { "gauge", "Transactions that are open." },
-  pending_starts = { "gauge", "Remote starts that wait for their transaction." },
-  policy_generation = { "gauge", "The number of the policies that run; 0 is none." },
-  policy_memory_bytes = { "gauge", "Memory of the policies that run." },
-  policy_tasks = { "gauge", "Handlers under way." },
-  policy_reloads_total = { "counter", "Loads of policies that went well." },
-  policy_refusals_total = { "counter", "Loads of policies that were refused." },
-  policy_rollbacks_total = { "counter", "Times that earlier policies were brought back." },
-  policy_distinct_errors_total = { "counter", "Different errors of policies." },
-  policy_calls_total = { "counter", "Calls of policy handlers, by hook." },
-  policy_errors_total = { "counter", "Policy handlers that failed, by hook." },
-  policy_waits_total = { "counter", "Times that policy handlers waited, by hook." },
-  policy_run_seconds = { "histogram", "How long policy handlers ran, without their waits, by hook." },
-  route_calls_total = { "counter", "Requests, by method and path." },
-  route_errors_total = { "counter", "Requests whose handler failed, by method and path." },
+-- GET /metrics: the figures of core.figures() as Prometheus reads them. One row a metric says its type and
+-- what it counts; a figure without a row is a mistake that the tests find.
+local METRICS = {
+  { "chargebridge_calls_received_total", "counter", "CALLs that charge points sent." },
+  { "chargebridge_calls_sent_total", "counter", "CALLs that went to charge points." },
+  { "chargebridge_call_repeats_total", "counter", "CALLs that came again and were answered as before." },
+  { "chargebridge_deviations_total", "counter", "Deviations from the standard that were repaired." },
+  { "chargebridge_unreadable_frames_total", "counter", "Frames that could not be read." },
+  { "chargebridge_late_answers_total", "counter", "Answers that nobody waited for any more." },
+  { "chargebridge_orphan_messages_total", "counter", "Transaction messages that fitted no transaction; all are kept." },
+  { "chargebridge_refused_admissions_total", "counter", "Connections that were refused, by credentials or identity." },
+  { "chargebridge_failed_batches_total", "counter", "Batches of rows that could not be stored." },
+  { "chargebridge_events_dropped_total", "counter", "Online and offline events that no policy saw, because too many waited." },
+  { "chargebridge_charge_points", "gauge", "Known charge points by state." },
+  { "chargebridge_open_transactions", "gauge", "Transactions that run." },
+  { "chargebridge_pending_starts", "gauge", "Remote starts that wait for their transaction." },
+  { "chargebridge_store_healthy", "gauge", "1 while the database takes writes." },
+  { "chargebridge_http_connections", "gauge", "Open connections of REST." },
+  { "chargebridge_http_pending_requests", "gauge", "REST requests under way." },
+  { "chargebridge_http_streams", "gauge", "Endless answers under way." },
+  { "chargebridge_event_readers", "gauge", "Readers of live events." },
+  { "chargebridge_websocket_connections", "gauge", "Open connections of charge points." },
+  { "chargebridge_policy_generation", "gauge", "Number of the policies that run; rises with each load." },
+  { "chargebridge_policy_memory_bytes", "gauge", "Memory of the policies that run." },
+  { "chargebridge_policy_tasks", "gauge", "Handlers under way, waiting ones included." },
+  { "chargebridge_policy_reloads_total", "counter", "Loads that replaced the policies." },
+  { "chargebridge_policy_refusals_total", "counter", "Loads that were refused." },
+  { "chargebridge_policy_rollbacks_total", "counter", "Times that the policies went back by themselves or were told to." },
+  { "chargebridge_policy_distinct_errors_total", "counter", "Different errors of policies." },
+  { "chargebridge_policy_calls_total", "counter", "Runs of handlers by hook." },
+  { "chargebridge_policy_errors_total", "counter", "Runs of handlers that failed, by hook." },
+  { "chargebridge_policy_waits_total", "counter", "Times that handlers waited, by hook." },
+  { "chargebridge_policy_run_seconds", "histogram", "Time of handlers in scripts, without waits, by hook." },
+  { "chargebridge_route_calls_total", "counter", "Requests by route." },
+  { "chargebridge_route_errors_total", "counter", "Requests that failed in their handler, by route." },
+  { "process_resident_memory_bytes", "gauge", "Memory of the process." },
+  { "process_start_time_seconds", "gauge", "When the process began, in seconds since 1970." },
+  { "process_cpu_seconds_total", "counter", "Processor time of the process." },
 }
 
-local PREFIX = "^chargebridge_"
+local function family(name)
+  return string.match(name, "^(.*_seconds)_bucket$") or string.match(name, "^(.*_seconds)_sum$")
+    or string.match(name, "^(.*_seconds)_count$") or name
+end
 
--- The family of a figure: a histogram has three names.
-local function family_of(name)
-  for _, part in ipairs { "_bucket", "_sum", "_count" } do
-    local family = string.sub(name, 1, -#part - 1)
-    if string.sub(name, -#part) == part and FIGURES[family] and FIGURES[family][1] == "histogram" then
-      return family, part
+local function value_text(value)
+  return math.type(value) == "integer" and string.format("%d", value) or string.format("%.17g", value)
+end
+
+local function text()
+  local lines, by_family = {}, {}
+  for _, figure in ipairs(core.figures()) do
+    local name = family(figure.name)
+    local list = by_family[name] or {}
+    local labels = figure.labels ~= "" and "{" .. figure.labels .. "}" or ""
+    list[#list + 1] = figure.name .. labels .. " " .. value_text(figure.value)
+    by_family[name] = list
+  end
+  for _, metric in ipairs(METRICS) do
+    local list = by_family[metric[1]]
+    if list then
+      lines[#lines + 1] = "# HELP " .. metric[1] .. " " .. metric[3]
+      lines[#lines + 1] = "# TYPE " .. metric[1] .. " " .. metric[2]
+      table.move(list, 1, #list, #lines + 1, lines)
+      by_family[metric[1]] = nil
     end
   end
-  return name, ""
+  for name in pairs(by_family) do log.warn("metrics: the figure %s is not described", name) end
+  return table.concat(lines, "\n") .. "\n"
 end
 
--- A figure of a room that is not in the table is still shown: its name tells the type.
-local function described(family)
-  local known = FIGURES[family]
-  if known then return known end
-  return { string.find(family, "_total$") and "counter" or "gauge", (string.gsub(family, "_", " ")) .. "." }
-end
-
-local function number(value)
-  local whole = math.tointeger(value)
-  return whole and string.format("%d", whole) or string.format("%.9g", value)
-end
-
--- All lines; the figures of one family stand together, in the order in which they first came.
-local function exposition(figures)
-  local order, families = {}, {}
-  for _, figure in ipairs(figures) do
-    local family, part = family_of((string.gsub(figure.name, PREFIX, "")))
-    local known = described(family)
-    local shown = "chargebridge_" .. (known[3] or family)
-    if not families[family] then
-      order[#order + 1] = family
-      families[family] = { "# HELP " .. shown .. " " .. known[2], "# TYPE " .. shown .. " " .. known[1] }
-    end
-    local lines = families[family]
-    lines[#lines + 1] = shown .. part .. (figure.labels ~= "" and "{" .. figure.labels .. "}" or "") .. " " .. number(figure.value)
-  end
-  for i, family in ipairs(order) do order[i] = table.concat(families[family], "\n") end
-  return table.concat(order, "\n") .. "\n"
-end
-
-local TEXT = "text/plain; version=0.0.4; charset=utf-8"
-
--- Prometheus asks for /metrics unless it is told otherwise.
 for _, path in ipairs { "/api/v1/metrics", "/metrics" } do
-  route("GET " .. path, {
-    query = {}, doc = "Figures in the text format of Prometheus.", answers = { [200] = { content = "text/plain" } },
-  }, function()
-    return 200, exposition(core.figures()), { ["Content-Type"] = TEXT }
+  route("GET " .. path, { query = {}, doc = "Figures for Prometheus.", answers = { [200] = { text = true } } }, function()
+    return 200, text(), { ["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8" }
   end)
 end
