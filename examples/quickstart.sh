@@ -52,7 +52,7 @@ pids+=($!)
 until curl -s "http://127.0.0.1:$sim/state" 2>/dev/null | grep -q '"accepted":true.*"queued":0,'; do
     for pid in "${pids[@]}"; do
         kill -0 "$pid" 2>/dev/null || {
-            tail -5 "$data/server.log" "$data/charger.log"
+            tail -n 5 "$data/server.log" "$data/charger.log"
             exit 1
         }
     done
