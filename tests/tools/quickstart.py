@@ -75,16 +75,18 @@ async def main(report):
     try:
         text = read_until(process, LAST_LINE)
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
-        report.equal("it prints seven curl lines", len(lines), 7)
-        health, charger, status, plug, active, unplug, history = lines
+        report.equal("it prints nine curl lines", len(lines), 9)
+        none, plug, start, active, stop, after, unplug, history, status = lines
         for name, line, pattern in (
-                ("health", health, r'"ok":\s*true'),
-                ("the charger is online", charger, r'"online"'),
-                ("both connectors are free", status, r'"connectorId":2,"status":"Available"'),
+                ("nobody charges", none, r'"sessions":\[\]'),
                 ("a car plugs in", plug, r'"ok":true'),
+                ("it is started", start, r'"ok":true'),
                 ("its session is active", active, r'"idTag":"VID:FCA47A147858"'),
+                ("it is stopped", stop, r'"ok":true'),
+                ("nobody charges any more", after, r'"sessions":\[\]'),
                 ("it leaves", unplug, r'"ok":true'),
-                ("the history has it", history, r'"reason":"EVDisconnected"')):
+                ("the history has it", history, r'"reason":"Remote"'),
+                ("both connectors are free", status, r'"connectorId":2,"status":"Available"')):
             answer = until(line, pattern)
             report.check(name, re.search(pattern, answer), "%s → %s" % (line, answer))
         block_the_card(report, data, environment["CB_REST_PORT"])
