@@ -108,7 +108,7 @@ local function judged(rows)
       local name = type(row.idTag) == "string" and string.upper(row.idTag)
       if name and seen[name] then fault(i, "idTag", "is in row " .. seen[name] .. " too") end
       if name then seen[name] = i end
-      local expires = type(row.expiryDate) == "string" and parse_time(row.expiryDate)
+      local expires = type(row.expiryDate) == "string" and parse_time(row.expiryDate) or nil
       tags[i] = {
         idTag = row.idTag, status = row.status or "Accepted", expiryMs = expires and expires * 1000 // 1 | 0,
         parentIdTag = row.parentIdTag, note = row.note, maxActive = row.maxActive,
