@@ -254,7 +254,8 @@ static void fail_call(struct charger *charger, struct sim_call *call)
 {
     charger->figures.calls_failed++;
     call->attempts++;
-    bool again = call->transactional && !charger_fault_probability(charger, "pipelining") &&
+    bool pipelining = charger_fault_probability(charger, "pipelining") > 0;
+    bool again = call->transactional && !pipelining &&
                  call->attempts < config_int(charger, "TransactionMessageAttempts");
     if (!again) {
         end_call(charger, call, NULL);
