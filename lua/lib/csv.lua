@@ -1,6 +1,9 @@
 -- CSV (RFC 4180) out and in. Out: cells that a spreadsheet would run as a formula are defused with a
 -- leading '. In: the quotes of RFC 4180, and that ' taken away again.
+local rest = require "rest"
+
 local csv = {}
+local PAGE = 200                                      -- rows a question to the store
 
 local function cell(value)
   if value == nil then return "" end
@@ -42,6 +45,18 @@ function csv.answer(name, columns, page)
     ["Content-Type"] = "text/csv; charset=utf-8",
     ["Content-Disposition"] = 'attachment; filename="' .. name .. '.csv"',
   }
+end
+
+-- The same for a query of the store, from filter.cursor on; `shown` gives a list of rows their members.
+function csv.query(name, columns, query, filter, shown)
+  local first = filter.cursor
+  filter.limit = PAGE
+  return csv.answer(name, columns, function(cursor)
+    filter.cursor = cursor or first
+    local rows, next, _, why = rest.query(query, filter)
+    if not rows then return nil, why end
+    return shown(rows), next
+  end)
 end
 
 -- One quoted or plain cell at `at`: its text and where it ends (at the comma, line end or end of text).

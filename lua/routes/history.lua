@@ -7,7 +7,6 @@ local SESSION = {
   "cpid", "connectorId", "idTag", "transactionId", "meterStart", "meterStop", "energy",
   "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac",
 }
-local CSV_PAGE = 200
 
 local function link(req, cursor)
   local parts = { "cursor=" .. cursor, "limit=" .. req.query.limit }
@@ -23,10 +22,13 @@ local function link(req, cursor)
   return "</api/v1/history?" .. table.concat(parts, "&") .. '>; rel="next"'
 end
 
-local function shown(row)
-  row.flags, row.stopped = core.flags(row.flags or 0), nil
-  row.durationSecs = row.stopMs and row.startMs and (row.stopMs - row.startMs) // 1000
-  return rest.vehicle(rest.item(row, SESSION, { startMs = "startTime", stopMs = "stopTime" }))
+local function shown(rows)
+  for _, row in ipairs(rows) do
+    row.flags, row.stopped = core.flags(row.flags or 0), nil
+    row.durationSecs = row.stopMs and row.startMs and (row.stopMs - row.startMs) // 1000
+    rest.vehicle(rest.item(row, SESSION, { startMs = "startTime", stopMs = "stopTime" }))
+  end
+  return rows
 end
 
 route("GET /api/v1/history", {
@@ -38,18 +40,8 @@ route("GET /api/v1/history", {
 }, function(req)
   local q = req.query
   local filter = { cpid = rest.identity(q.cpid), limit = q.limit, cursor = q.cursor, from = rest.ms(q.from), to = rest.ms(q.to) }
-  if csv.wanted(req) then
-    filter.limit = CSV_PAGE
-    return csv.answer("history", SESSION, function(cursor)
-      filter.cursor = cursor or q.cursor
-      local rows, next, _, why = rest.query("history", filter)
-      if not rows then return nil, why end
-      for _, row in ipairs(rows) do shown(row) end
-      return rows, next
-    end)
-  end
+  if csv.wanted(req) then return csv.query("history", SESSION, "history", filter, shown) end
   local rows, next, status, why = rest.query("history", filter)
   if not rows then return problem(status, why) end
-  for _, row in ipairs(rows) do shown(row) end
-  return 200, { sessions = json.array(rows) }, next and { Link = link(req, next) }
+  return 200, { sessions = json.array(shown(rows)) }, next and { Link = link(req, next) }
 end)

@@ -43,17 +43,13 @@ local function family(name)
     or string.match(name, "^(.*_seconds)_count$") or name
 end
 
-local function value_text(value)
-  return math.type(value) == "integer" and string.format("%d", value) or string.format("%.17g", value)
-end
-
 local function text()
   local lines, by_family = {}, {}
   for _, figure in ipairs(core.figures()) do
     local name = family(figure.name)
     local list = by_family[name] or {}
     local labels = figure.labels ~= "" and "{" .. figure.labels .. "}" or ""
-    list[#list + 1] = figure.name .. labels .. " " .. value_text(figure.value)
+    list[#list + 1] = figure.name .. labels .. " " .. string.format("%.17g", figure.value)
     by_family[name] = list
   end
   for _, metric in ipairs(METRICS) do

@@ -9,7 +9,6 @@ local TRANSACTION = {
 }
 -- Without vars: they are tables of policies.
 local COLUMNS = { table.unpack(TRANSACTION, 1, #TRANSACTION - 1) }
-local CSV_PAGE = 200
 
 local function shown(row)
   local vars = row.vars
@@ -19,6 +18,11 @@ local function shown(row)
   rest.vehicle(row)
   row.vars = vars
   return rest.item(row, TRANSACTION, { startMs = "startTime", stopMs = "stopTime" })
+end
+
+local function all_shown(rows)
+  for _, row in ipairs(rows) do shown(row) end
+  return rows
 end
 
 route("GET /api/v1/transactions", {
@@ -34,20 +38,10 @@ route("GET /api/v1/transactions", {
     cpid = rest.identity(q.cpid), connectorId = q.connectorId, idTag = q.idTag and string.upper(q.idTag),
     state = q.state or "all", from = rest.ms(q.from), to = rest.ms(q.to), limit = q.limit, cursor = q.cursor,
   }
-  if csv.wanted(req) then
-    filter.limit = CSV_PAGE
-    return csv.answer("transactions", COLUMNS, function(cursor)
-      filter.cursor = cursor or q.cursor
-      local rows, next, _, why = rest.query("history", filter)
-      if not rows then return nil, why end
-      for _, row in ipairs(rows) do shown(row) end
-      return rows, next
-    end)
-  end
+  if csv.wanted(req) then return csv.query("transactions", COLUMNS, "history", filter, all_shown) end
   local rows, next, status, why = rest.query("history", filter)
   if not rows then return problem(status, why) end
-  for _, row in ipairs(rows) do shown(row) end
-  return rest.page(rows, next)
+  return rest.page(all_shown(rows), next)
 end)
 
 -- The integer of a path, or nil: ids beyond are of no transaction.
@@ -104,13 +98,8 @@ route("GET /api/v1/transactions/{id}/meter", {
   if not query then return problem(400, 'step is a time from "1s" to "1d", such as "15m"') end
   if req.query.step and (req.query.from or req.query.to) then return problem(400, "from and to do not go with step") end
   if csv.wanted(req) then
-    filter.limit = CSV_PAGE
-    return csv.answer("meter-" .. transaction.transactionId, query == "meter" and VALUE_COLUMNS or STEP, function(cursor)
-      filter.cursor = cursor or req.query.cursor
-      local rows, next, _, why = rest.query(query, filter)
-      if not rows then return nil, why end
-      return rest.items(rows, order, TIMES), next
-    end)
+    return csv.query("meter-" .. transaction.transactionId, query == "meter" and VALUE_COLUMNS or STEP, query, filter,
+                     function(rows) return rest.items(rows, order, TIMES) end)
   end
   local rows, next, status, why = rest.query(query, filter)
   if not rows then return problem(status, why) end

@@ -109,6 +109,15 @@ static void row_ended(const struct outcall *call, const struct call_result *resu
 
 /* ---- its end ---- */
 
+/* `id` outlives the call: whoever is told may do anything. */
+static void tell(call_done done, void *ctx, const char *id, const struct call_result *given)
+{
+    struct call_result result = *given;
+    result.id = id;
+    if (done)
+        done(ctx, &result);
+}
+
 void asked_finish(struct outcall *call, const struct call_result *given)
 {
     const struct asked *asked = asked_of(call);
@@ -120,10 +129,7 @@ void asked_finish(struct outcall *call, const struct call_result *given)
     call_done done = asked->done;
     void *ctx = asked->ctx;
     asked_free(call);
-    struct call_result result = *given;
-    result.id = id;
-    if (done)
-        done(ctx, &result);
+    tell(done, ctx, id, given);
 }
 
 void asked_finish_plain(struct outcall *call, enum call_outcome outcome, const char *why)
@@ -138,17 +144,14 @@ void asked_cancel(struct outcall *call)
     struct asked *asked = asked_of(call);
     if (asked->cancelled)
         return;
-    struct call_result result = {.outcome = CALL_CANCELLED,
-                                 .why = "cancelled",
-                                 .ms = call->sent_at ? mono_now() - call->sent_at : 0};
+    const struct call_result result = {.outcome = CALL_CANCELLED,
+                                       .why = "cancelled",
+                                       .ms = call->sent_at ? mono_now() - call->sent_at : 0};
     row_ended(call, &result);
     asked->cancelled = true;
     char id[UUID_SIZE];
     text_copy(id, sizeof(id), span_of(call->id));
-    result.id = id;
     call_done done = asked->done;
-    void *ctx = asked->ctx;
     asked->done = NULL;
-    if (done)
-        done(ctx, &result);
+    tell(done, asked->ctx, id, &result);
 }

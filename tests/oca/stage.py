@@ -86,9 +86,10 @@ class Scene(sites.Site):
             raise AssertionError("meter values that do not fit: %r" % event)
 
     def settled(self):
-        """Everything that the charger sent before has been answered: it waits for its answers in order."""
-        self.sim("POST", "/send/Heartbeat", {})
-        self.wait("message", direction="out", answers="Heartbeat")
+        """Everything that the charger sent before has been answered: it waits for its answers in order. The
+        message is one that nothing else here sends, so that its answer is no other's."""
+        self.sim("POST", "/send/LogStatusNotification", {"status": "Idle"})
+        self.wait("message", direction="out", answers="LogStatusNotification")
 
     @staticmethod
     def time_in(seconds):

@@ -59,6 +59,7 @@ def table():
                ("rest.features", python("rest/features.py"), False),
                ("rest.walk", python("rest/walk.py"), False),
                ("rest.fuzz", python("rest/fuzz.py"), False),
+               ("rest.lists", python("rest/lists.py"), False),
                ("rest.metrics", python("rest/metrics.py"), False),
                ("rest.readers", python("rest/readers.py"), True),
                ("replay.capture", python("replay/capture.py"), False),
