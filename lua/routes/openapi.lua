@@ -8,10 +8,13 @@ local PROBLEM = {
   properties = {
     type = { type = "string" }, title = { type = "string" }, status = { type = "integer" },
     detail = { type = "string" }, instance = { type = "string" },
-    errors = {
+    errors = { -- where: in the body, or in a policy file
       type = "array", items = {
-        type = "object", required = json.array { "message", "pointer" },
-        properties = { pointer = { type = "string" }, message = { type = "string" } },
+        type = "object", required = json.array { "message" },
+        anyOf = json.array { { required = json.array { "pointer" } }, { required = json.array { "file", "line" } } },
+        properties = {
+          message = { type = "string" }, pointer = { type = "string" }, file = { type = "string" }, line = { type = "integer" },
+        },
       },
     },
   },

@@ -89,12 +89,10 @@ static void world_post(void *loop, void (*fn)(void *arg), void *arg)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Waits for the build thread and runs what it posted. */
-UNUSED static void world_turn(struct world *w)
+/* Runs what the build thread has posted. */
+static void world_deliver(struct world *w)
 {
     pthread_mutex_lock(&w->lock);
-    while (w->post_count == 0)
-        pthread_cond_wait(&w->posted, &w->lock);
     while (w->post_count > 0) {
         void (*fn)(void *arg) = w->posts[0].fn;
         void *arg = w->posts[0].arg;
@@ -104,6 +102,16 @@ UNUSED static void world_turn(struct world *w)
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
+}
+
+/* The same, once there is something. */
+UNUSED static void world_turn(struct world *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->post_count == 0)
+        pthread_cond_wait(&w->posted, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    world_deliver(w);
 }
 
 static void world_log(void *ctx, const char *line, size_t len)
@@ -183,6 +191,7 @@ UNUSED static void world_free(struct world *w)
 {
     if (w->policy)
         policy_free(w->policy);
+    world_deliver(w); /* a job that ended at that moment is freed by its callback */
     nftw(w->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     fake_free(w->f);
     log_redirect(NULL, NULL);
