@@ -274,7 +274,9 @@ static void names_that_lead_nowhere(void **state)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct reason why = {""};
         snprintf(path, sizeof(path), "/api/v1/files/%s", names[i]);
-        assert_int_equal(ask_as(&stage, "PUT", path, SCOPE_ADMIN, &sink), 422);
+        /* With a slash it is another path, which the routes judge (404, 405): no sink either. */
+        int expected = strchr(names[i], '/') ? 0 : 422;
+        assert_int_equal(ask_as(&stage, "PUT", path, SCOPE_ADMIN, &sink), expected);
         assert_false(files_keep(stage.files, whole.number, names[i], NULL, &why));
         assert_non_null(strstr(why.text, "a file name is"));
         assert_false(files_source(stage.files, names[i], &source, NULL, &why));
