@@ -8,6 +8,7 @@
  * reading at http_client_start. */
 #include "net/http_client.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 
 #include "base/mem.h"
 
-enum { CONNECTIONS_MAX = 256, CONNECTIONS_KEPT = 16 };
+enum { CONNECTIONS_MAX = 256, CONNECTIONS_KEPT = 16, HEADER_BYTES_MAX = 64 * 1024 };
 
 struct transfer {
     struct transfer *next;
@@ -29,6 +30,9 @@ struct transfer {
     http_transfer_done done;
     void *ctx;
     struct strbuf body;
+    struct strbuf head; /* the headers of the answer: name NUL value NUL … */
+    size_t header_count;
+    bool too_large;
     struct reason why; /* what we gave up for; "" */
     int upload_fd, download_fd;
     int64_t bytes, max_body, timeout_ms, started_us;
@@ -76,7 +80,30 @@ static void transfer_free(struct transfer *transfer)
     if (transfer->download_fd >= 0)
         close(transfer->download_fd);
     strbuf_clear(&transfer->body);
+    strbuf_clear(&transfer->head);
     xfree(transfer);
+}
+
+static enum http_failure failure_of(const struct transfer *transfer, CURLcode result)
+{
+    if (result == CURLE_OK)
+        return HTTP_DONE;
+    if (transfer->too_large)
+        return HTTP_TOO_LARGE;
+    return result == CURLE_OPERATION_TIMEDOUT ? HTTP_TIMEOUT : HTTP_UNREACHABLE;
+}
+
+/* Heap; points into transfer->head. */
+static struct name_value *list_headers(const struct transfer *transfer)
+{
+    struct name_value *list = xcalloc(transfer->header_count + 1, sizeof(*list));
+    const char *at = transfer->head.at;
+    for (size_t i = 0; i < transfer->header_count; i++) {
+        list[i].name = at;
+        list[i].value = at + strlen(at) + 1;
+        at = list[i].value + strlen(list[i].value) + 1;
+    }
+    return list;
 }
 
 static const char *transfer_error(struct transfer *transfer, CURLcode result)
@@ -99,16 +126,21 @@ static void transfer_tell(struct transfer *transfer, CURLcode result)
     char *content_type = NULL;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
+    struct name_value *headers = list_headers(transfer);
     struct http_transferred what = {
+        .failure = failure_of(transfer, result),
         .status = (int)status,
         .error = transfer_error(transfer, result),
         .body = {strbuf_text(&transfer->body), transfer->body.len},
         .bytes = transfer->bytes,
         .content_type = content_type,
+        .headers = headers,
+        .header_count = transfer->header_count,
         .ms = (stopwatch_us() - transfer->started_us) / 1000,
     };
     transfer_unlink(transfer); /* cancelling it inside `done` finds nothing */
     transfer->done(transfer->ctx, &what);
+    xfree(headers);
     transfer_free(transfer);
 }
 
@@ -223,6 +255,7 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *ctx)
     struct transfer *transfer = ctx;
     size_t len = size * count;
     if ((int64_t)len > transfer->max_body - transfer->bytes) {
+        transfer->too_large = true;
         reason_set(&transfer->why, "the answer is longer than %lld bytes",
                    (long long)transfer->max_body);
         return 0;
@@ -234,6 +267,35 @@ static size_t on_curl_write(char *data, size_t size, size_t count, void *ctx)
         return 0;
     }
     transfer->bytes += (int64_t)len;
+    return len;
+}
+
+/* One line of the head of the answer; a 100 Continue before it starts anew. */
+static size_t on_curl_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct transfer *transfer = ctx;
+    size_t len = size * count;
+    struct span value = {line, len}, name;
+    if (span_starts(value, "HTTP/")) {
+        strbuf_reset(&transfer->head);
+        transfer->header_count = 0;
+        return len;
+    }
+    if (memchr(line, '\0', len) || !span_cut(&value, ':', &name) || !value.at)
+        return len;
+    if (transfer->head.len + len > HEADER_BYTES_MAX) {
+        transfer->too_large = true;
+        reason_set(&transfer->why, "the answer has more than %d bytes of headers",
+                   HEADER_BYTES_MAX);
+        return 0;
+    }
+    value = span_trim(value);
+    for (size_t i = 0; i < name.len; i++)
+        strbuf_addc(&transfer->head, (char)tolower((unsigned char)name.at[i]));
+    strbuf_addc(&transfer->head, '\0');
+    strbuf_add(&transfer->head, value.at, value.len);
+    strbuf_addc(&transfer->head, '\0');
+    transfer->header_count++;
     return len;
 }
 
@@ -371,6 +433,8 @@ static void set_options(struct transfer *transfer, const struct http_transfer *w
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     /* Cancelling while a name is resolved must not wait for the resolver's thread. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 }

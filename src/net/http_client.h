@@ -4,14 +4,15 @@
  * to a file. Redirects are not followed. What starts ends exactly once, by `done` or by
  * http_client_cancel(); `done` comes from the loop, never from inside a call here, and may call
  * anything but http_client_close. The simulator downloads firmware and uploads diagnostics with it;
- * policies' http.get will (issue 4). Loop thread only; start reading at http_client_start(). */
+ * policies' http.get and webhooks go through it. Loop thread only; start reading at
+ * http_client_start(). */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
 #include <stdint.h>
 
 #include "base/reason.h"
-#include "base/strbuf.h"
+#include "base/request.h"
 #include "net/loop.h"
 
 struct http_client; /* one per loop */
@@ -27,12 +28,22 @@ struct http_transfer {          /* everything is copied */
     int64_t max_body;           /* of the answer; more fails */
 };
 
-struct http_transferred {     /* borrowed for the call of `done` */
-    int status;               /* HTTP status, 0 if there was no answer */
-    const char *error;        /* readable, when status is 0 or the transfer broke off; else NULL */
-    struct span body;         /* "" with download_path */
-    int64_t bytes;            /* of the answer's body */
-    const char *content_type; /* or NULL */
+enum http_failure {
+    HTTP_DONE,        /* the answer is whole, whatever its status */
+    HTTP_TIMEOUT,     /* not finished within timeout_ms */
+    HTTP_TOO_LARGE,   /* more than max_body, or more than 64 KiB of headers */
+    HTTP_UNREACHABLE, /* no connection, or it broke off, or what came is not HTTP */
+};
+
+struct http_transferred { /* borrowed for the call of `done` */
+    enum http_failure failure;
+    int status;                       /* HTTP status, 0 if there was no answer */
+    const char *error;                /* readable, unless HTTP_DONE; else NULL */
+    struct span body;                 /* "" with download_path */
+    int64_t bytes;                    /* of the answer's body */
+    const char *content_type;         /* or NULL */
+    const struct name_value *headers; /* of the answer, names in lower case, in order of arrival */
+    size_t header_count;
     int64_t ms;
 };
 typedef void (*http_transfer_done)(void *ctx, const struct http_transferred *what);

@@ -41,7 +41,8 @@ struct rig {
     char dir[64], url[64];
     /* the last transfer that ended */
     int ended, status;
-    struct strbuf body, error, type;
+    enum http_failure failure;
+    struct strbuf body, error, type, headers;
     int64_t bytes;
     void (*then)(struct rig *rig);
 };
@@ -149,7 +150,7 @@ static int rig_teardown(void **state)
     uv_close((uv_handle_t *)&rig->server.tcp, NULL);
     uv_walk(loop_native(rig->loop), close_visits, rig);
     loop_free(rig->loop);
-    struct strbuf *bufs[] = {&rig->body, &rig->error, &rig->type, &rig->server.seen};
+    struct strbuf *bufs[] = {&rig->body, &rig->error, &rig->type, &rig->headers, &rig->server.seen};
     for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
         strbuf_clear(bufs[i]);
     assert_int_equal(rmdir(rig->dir), 0); /* each test removes its files */
@@ -168,12 +169,16 @@ static void on_done(void *ctx, const struct http_transferred *what)
     struct rig *rig = ctx;
     rig->ended++;
     rig->status = what->status;
+    rig->failure = what->failure;
     rig->bytes = what->bytes;
     const char *error = what->error ? what->error : "";
     const char *type = what->content_type ? what->content_type : "";
     set(&rig->body, what->body.at, what->body.len);
     set(&rig->error, error, strlen(error));
     set(&rig->type, type, strlen(type));
+    strbuf_reset(&rig->headers);
+    for (size_t i = 0; i < what->header_count; i++)
+        strbuf_addf(&rig->headers, "%s=%s;", what->headers[i].name, what->headers[i].value);
     assert_true(what->ms >= 0 && what->ms < 60000);
     if (rig->then)
         rig->then(rig);
@@ -336,6 +341,33 @@ static void test_a_redirect_is_an_answer(void **state)
     assert_int_equal(rig->server.requests, 1);
 }
 
+static void test_headers_of_the_answer(void **state)
+{
+    struct rig *rig = *state;
+    rig->server.answer = "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+                         "HTTP/1.1 200 OK\r\nX-One:  a: b \r\nCONTENT-length: 0\r\n"
+                         "X-Empty:\r\n\r\n";
+    transfer(rig, get(rig));
+    assert_int_equal(rig->failure, HTTP_DONE);
+    assert_string_equal(strbuf_text(&rig->headers), "x-one=a: b;content-length=0;x-empty=;");
+}
+
+static void test_too_many_headers_fail(void **state)
+{
+    struct rig *rig = *state;
+    struct strbuf answer = {0};
+    strbuf_adds(&answer, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 1100; i++)
+        strbuf_addf(&answer, "X-%d: %060d\r\n", i, i);
+    strbuf_adds(&answer, "Content-Length: 0\r\n\r\n");
+    rig->server.answer = strbuf_text(&answer);
+    transfer(rig, get(rig));
+    assert_int_equal(rig->failure, HTTP_TOO_LARGE);
+    assert_string_equal(strbuf_text(&rig->error),
+                        "the answer has more than 65536 bytes of headers");
+    strbuf_clear(&answer);
+}
+
 static void test_too_long_an_answer_fails(void **state)
 {
     struct rig *rig = *state;
@@ -343,6 +375,7 @@ static void test_too_long_an_answer_fails(void **state)
     what.max_body = 4;
     transfer(rig, what);
     assert_string_equal(strbuf_text(&rig->error), "the answer is longer than 4 bytes");
+    assert_int_equal(rig->failure, HTTP_TOO_LARGE);
     what.max_body = 5;
     transfer(rig, what);
     assert_string_equal(strbuf_text(&rig->error), "");
@@ -374,6 +407,7 @@ static void test_nobody_there(void **state)
     transfer(rig, what);
     assert_int_equal(rig->status, 0);
     assert_non_null(strstr(strbuf_text(&rig->error), "127.0.0.1 port 1"));
+    assert_int_equal(rig->failure, HTTP_UNREACHABLE);
     what.url = "http://no-such-host.invalid/";
     transfer(rig, what);
     assert_int_equal(rig->status, 0);
@@ -389,6 +423,7 @@ static void test_timeout(void **state)
     transfer(rig, what);
     assert_int_equal(rig->status, 0);
     assert_string_equal(strbuf_text(&rig->error), "not finished within 50 ms");
+    assert_int_equal(rig->failure, HTTP_TIMEOUT);
 }
 
 static void test_what_is_not_started(void **state)
@@ -499,6 +534,8 @@ int main(void)
         RIG_TEST(test_upload_sends_a_file),
         RIG_TEST(test_download_fills_a_file),
         RIG_TEST(test_a_redirect_is_an_answer),
+        RIG_TEST(test_headers_of_the_answer),
+        RIG_TEST(test_too_many_headers_fail),
         RIG_TEST(test_too_long_an_answer_fails),
         RIG_TEST(test_broken_answers),
         RIG_TEST(test_nobody_there),
