@@ -1,4 +1,4 @@
-/* Before the 101 answer: who may connect (T4, T5, G1 to G4).
+/* Before the 101 answer: who may connect (T4, T5, G1 to G5).
  *
  * Failed credentials are remembered per address and identity: after a few, the pair is turned away
  * for a minute without looking at the password, and an address that fails for many identities is
@@ -6,10 +6,9 @@
  * security events (W3), but not more than a few a minute and address. */
 #include <stdio.h>
 
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "station/core.h"
+#include "station/password.h"
 
 enum {
     FAILURE_WINDOW_MS = 60 * 1000,
@@ -113,12 +112,14 @@ static void record_refusal(struct station *st, const struct handshake *hs, const
     };
 }
 
-static bool password_is_right(const struct charge_point *cp, const struct handshake *hs)
+static bool password_is_right(struct station *st, struct charge_point *cp,
+                              const struct handshake *hs)
 {
     struct strbuf password = {.cap = 1024};
-    bool ok =
-        handshake_password(hs->authorization, hs->identity, &password) &&
-        secret_matches((struct span){strbuf_text(&password), password.len}, cp->password_hash);
+    struct span given = {0};
+    if (handshake_password(hs->authorization, hs->identity, &password))
+        given = (struct span){strbuf_text(&password), password.len};
+    bool ok = password_login(st, cp, given);
     strbuf_clear(&password);
     return ok;
 }
@@ -129,7 +130,7 @@ static bool profile_fits(const struct charge_point *cp, const struct handshake *
     return hs->tls == (cp->security_profile >= 2);
 }
 
-static enum admission admit_known(struct station *st, const struct charge_point *cp,
+static enum admission admit_known(struct station *st, struct charge_point *cp,
                                   const struct handshake *hs)
 {
     bool needs_password = cp->password_hash || cp->security_profile >= 1;
@@ -143,7 +144,7 @@ static enum admission admit_known(struct station *st, const struct charge_point 
         st->counters.refused_admissions++;
         return ADMISSION_BUSY;
     }
-    if (cp->password_hash && password_is_right(cp, hs))
+    if (password_is_right(st, cp, hs))
         return ADMISSION_OK;
     count_failure(st, hs);
     record_refusal(st, hs, "CredentialsRefused");
@@ -152,7 +153,7 @@ static enum admission admit_known(struct station *st, const struct charge_point 
 
 enum admission station_admit(struct station *st, const struct handshake *hs, bool invited)
 {
-    const struct charge_point *cp = station_find(st, hs->identity);
+    struct charge_point *cp = station_find(st, hs->identity);
     if (cp && cp->registered)
         return admit_known(st, cp, hs);
     if (st->settings.registration == ADMIT_CLOSED && !invited) {

@@ -14,6 +14,7 @@ struct asked { /* ctx of the outcall */
     call_done done;           /* NULL: nobody waits, or no longer */
     void *ctx;
     bool cancelled; /* its result was told already */
+    bool offered;   /* a key that counts beside the old one (G5) */
 };
 
 /* An outcall with all that belongs to it; everything is copied. */

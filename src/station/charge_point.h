@@ -68,9 +68,9 @@ struct station_options {
 struct charge_point {
     char *id; /* spelling of the first contact */
     enum registration registration;
-    bool registered; /* by PUT, by policy or accepted once; not merely seen */
-    bool deleted;    /* removed while a CALL is being handled: freed right after */
-    char *password_hash;
+    bool registered;     /* by PUT, by policy or accepted once; not merely seen */
+    bool deleted;        /* removed while a CALL is being handled: freed right after */
+    char *password_hash; /* NULL: none. While it is in doubt, several (password.c) */
     int64_t security_profile;
     struct station_options options;
     char *options_json;

@@ -115,6 +115,7 @@ static bool send_frame(struct lane *lane, const struct outcall *call)
     note_trigger(lane, call);
     asked_of(call)->sent_ms = message.ts_ms;
     pending_sent(st, cp, call, asked_of(call)->vars);
+    effects_sending(st, cp, call);
     bool sent = st->ports.send(st->ports.ctx, cp->connection, text.at, text.len);
     strbuf_clear(&text);
     return sent;

@@ -84,8 +84,6 @@ void charge_point_register(struct station *st, struct charge_point *cp,
                            enum registration registration);
 /* As if it had never been: storing it failed. */
 void charge_point_unregister(struct station *st, struct charge_point *cp);
-/* Replaces its password: only the hash is kept (G4). A change that is being stored stays. */
-void charge_point_password(struct station *st, struct charge_point *cp, struct span password);
 /* "pending", "accepted", "rejected"; false: none of them. */
 bool registration_parse(const char *text, enum registration *out);
 

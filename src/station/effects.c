@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timetext.h"
+#include "station/asked.h"
 #include "station/messages.h"
+#include "station/password.h"
 #include "station/pending.h"
 
 struct effect {
@@ -91,17 +93,44 @@ static void get_configuration(const struct effect *e)
     }
 }
 
+enum { KEY_BYTES_MAX = 64 };
+
 /* G3: over the wire it is hex, in the header it will be the bytes; some chargers take plain text.
  */
-static void new_password(const struct effect *e, const char *value)
+static struct span key_bytes(const char *value, unsigned char bytes[KEY_BYTES_MAX])
 {
-    unsigned char bytes[64];
-    size_t len = sizeof(bytes);
+    size_t len = KEY_BYTES_MAX;
     struct span key = span_of(value);
     if (key.len >= 32 && key.len <= 40 && hex_decode(key, bytes, &len))
         key = (struct span){(const char *)bytes, len};
-    charge_point_password(e->st, e->cp, key);
-    LOG(LOG_INFO, "the charge point has a new password", L_STR("cp", e->cp->id));
+    return key;
+}
+
+/* G5: on Accepted the new one only; refused, what counted before; after a reboot it will show. */
+static void new_key(const struct effect *e, const char *value)
+{
+    unsigned char bytes[KEY_BYTES_MAX];
+    if (accepted(e)) {
+        password_set(e->st, e->cp, key_bytes(value, bytes));
+        LOG(LOG_INFO, "the charge point has a new password", L_STR("cp", e->cp->id));
+    } else if (asked_of(e->call)->offered && !text_is(e->status, "RebootRequired")) {
+        password_withdraw(e->st, e->cp);
+    }
+}
+
+void effects_sending(struct station *st, struct charge_point *cp, const struct outcall *call)
+{
+    if (!text_is(call->action, "ChangeConfiguration"))
+        return;
+    struct arena arena = {0};
+    unsigned char bytes[KEY_BYTES_MAX];
+    const struct json *request =
+        json_parse(&arena, call->payload, strlen(call->payload), NULL, NULL);
+    const char *key = json_gets(request, "key");
+    const char *value = json_gets(request, "value");
+    if (key && value && is_secret(key))
+        asked_of(call)->offered = password_offer(st, cp, key_bytes(value, bytes));
+    arena_clear(&arena);
 }
 
 static void change_configuration(const struct effect *e)
@@ -115,8 +144,8 @@ static void change_configuration(const struct effect *e)
         add_key(e, key, NULL)->unknown = true;
     else if (accepted(e) || reboot)
         add_key(e, key, value)->reboot = reboot;
-    if (accepted(e) && is_secret(key)) /* G5: else the old one stays */
-        new_password(e, value);
+    if (is_secret(key))
+        new_key(e, value);
 }
 
 /* ---- reservations (C8, N5) ---- */

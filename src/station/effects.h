@@ -5,6 +5,8 @@
 #include "ocpp/outbox.h"
 #include "station/core.h"
 
+/* A command of ours is being sent: from now on the charger may have done it (G5). */
+void effects_sending(struct station *st, struct charge_point *cp, const struct outcall *call);
 /* The CALLRESULT of a command of ours, as repaired, before anybody else hears of it. */
 void effects_record(struct station *st, struct charge_point *cp, const struct outcall *call,
                     const struct json *response);

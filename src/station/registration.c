@@ -169,20 +169,6 @@ bool station_register(struct station *st, const char *id, const struct charge_po
     return true;
 }
 
-void charge_point_password(struct station *st, struct charge_point *cp, struct span password)
-{
-    char hash[SECRET_HASH_SIZE];
-    secret_hash(password, hash);
-    xfree(cp->password_hash);
-    cp->password_hash = xstrdup(hash);
-    if (cp->options_json) { /* a change that fails now must not bring the old one back */
-        char *copy = xstrdup(cp->options_json);
-        xfree(cp->options_json);
-        cp->options_json = copy;
-    }
-    station_row_charge_point(st, cp);
-}
-
 /* ---- deleting ---- */
 
 struct deleting {
