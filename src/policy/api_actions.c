@@ -4,10 +4,12 @@
  * Each word is a CALL whose answer is true, or nil and an error: err.code is what the charger said
  * ("Rejected", "UnlockFailed" …), the code of a CALLERROR, or "offline", "timeout", "refused",
  * "gone". */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/dry.h"
 
 /* ---- what the charger said ---- */
 
@@ -98,6 +100,13 @@ static void note_reason(lua_State *L, struct station *st, int64_t id, int index)
     if (!tx || lua_isnoneornil(L, index))
         return;
     const char *json = api_push_as_text(L, index, "tx:stop");
+    char subject[24];
+    snprintf(subject, sizeof(subject), "%lld", (long long)id);
+    if (dry_write(L, &(struct dry_value){"tx.vars", "tx.vars", subject, "stop_reason", json,
+                                         vars_get(&tx->vars, "stop_reason")})) {
+        lua_pop(L, 1);
+        return;
+    }
     if (!vars_set(&tx->vars, "stop_reason", json, &why))
         api_raise(L, "tx:stop: %s", why.text);
     transaction_vars_changed(st, id);
@@ -154,6 +163,10 @@ static int cp_note_pending(lua_State *L)
     int64_t connector = lua_isnil(L, 2) ? ABSENT : api_arg_integer(L, what, 2, "connector");
     api_arg_table(L, what, 3, "vars");
     const char *json = api_push_as_text(L, 3, what);
+    if (dry_note(L, what, cp, json)) {
+        lua_pushboolean(L, station_pending(st, cp, connector) != NULL);
+        return 1;
+    }
     lua_pushboolean(L, station_pending_note(st, cp, connector, json));
     return 1;
 }

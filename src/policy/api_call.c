@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/dry.h"
 
 struct calling { /* one command under way; freed when its result is in */
     struct task_ref ref;
@@ -187,10 +188,30 @@ static void on_cancel(void *arg)
         station_cancel(calling->station, calling->cp, calling->serial);
 }
 
+/* {"action":…,"payload":{…}}: whatever word of the API it came from. True: not to be sent. */
+static bool note_command(lua_State *L, const char *cp, const struct command *command)
+{
+    struct strbuf text = {0};
+    struct json_out out = {.to = &text};
+    if (!dry_wanted(L))
+        return false;
+    json_open(&out, '{');
+    json_key(&out, "action");
+    json_put_string(&out, command->action);
+    json_key(&out, "payload");
+    json_put_raw(&out, span_of(command->payload));
+    json_close(&out, '}');
+    bool dry = dry_note(L, "call", cp, strbuf_text(&text));
+    strbuf_clear(&text);
+    return dry;
+}
+
 int api_command_wait(lua_State *L, const char *what, const char *cp, const struct command *command,
                      lua_CFunction build)
 {
     struct station *st = api_station(L, what);
+    if (note_command(L, cp, command))
+        return dry_call(L, st, cp, command->action, build);
     /* On the stack, and so alive, while the task waits; what may raise comes before the heap. */
     struct calling **box = lua_newuserdatauv(L, sizeof(*box), 0);
     struct task_ref ref = task_wait_begin(L, what, on_cancel, box);

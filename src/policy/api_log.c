@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/dry.h"
+#include "policy/errors.h"
 
 enum { LINES_A_SECOND = 20, WINDOW_MS = 1000, LINE_BYTES = 2000, FILES_MAX = 256 };
 
@@ -127,6 +129,18 @@ static const char *push_line(lua_State *L, const char *function, size_t *len)
     return lua_tolstring(L, -1, len);
 }
 
+/* What a dry run would log, as a JSON text, beside its effects. */
+static void note_line(lua_State *L, const char *function, struct span text)
+{
+    struct strbuf json = {0};
+    char line[LINE_BYTES + 1];
+    text_copy(line, sizeof(line), text);
+    error_clean(line);
+    json_write_string(&json, span_of(line));
+    dry_note_aside(L, function, NULL, strbuf_text(&json));
+    strbuf_clear(&json);
+}
+
 static int write_line(lua_State *L, const char *function, enum log_level level)
 {
     struct generation *generation = generation_of(L);
@@ -134,6 +148,10 @@ static int write_line(lua_State *L, const char *function, enum log_level level)
     char line[LINE_BYTES + 1];
     size_t len;
     const char *text = push_line(L, function, &len);
+    if (dry_is(L)) {
+        note_line(L, function, (struct span){text, len});
+        return 0;
+    }
     /* What tests log is no news of this server. */
     if (generation->phase == PHASE_TESTING || !log_enabled(level))
         return 0;

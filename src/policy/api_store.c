@@ -2,12 +2,16 @@
 #include <string.h>
 
 #include "policy/api_parts.h"
+#include "policy/dry.h"
 
 static int store_get(lua_State *L)
 {
     const char *key = api_arg_string(L, "store.get", 1, "key");
     struct reason why;
-    const char *json = station_kv_get(api_station(L, "store.get"), key);
+    const char *json = NULL;
+    struct station *st = api_station(L, "store.get");
+    if (!dry_read(L, "store", "", key, &json))
+        json = station_kv_get(st, key);
     if (!json)
         lua_pushnil(L);
     else if (api_push_json_text(L, span_of(json), &why) != 0)
@@ -26,6 +30,9 @@ static int store_set(lua_State *L)
     int64_t ttl_ms = api_opt_duration(L, "store.set", 3, "ttl", 0);
     const char *json = lua_isnil(L, 2) ? NULL : api_push_as_text(L, 2, "store.set");
     struct reason why;
+    if (strlen(key) <= 255 && dry_write(L, &(struct dry_value){"store.set", "store", "", key, json,
+                                                               station_kv_get(st, key)}))
+        return 0;
     if (!station_kv_set(st, key, json, ttl_ms, &why))
         return api_raise(L, "store.set: %s", why.text);
     return 0;

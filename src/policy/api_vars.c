@@ -3,10 +3,13 @@
  * The value of the object is its owner's id; each access looks the owner up. Once the owner is gone
  * reading gives nil and writing does nothing. Values are kept as JSON (station/vars.h), so tables
  * that are read are copies: change one, then assign it again. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/dry.h"
 
 struct vars_owner {
     int64_t transaction; /* 0: it is a charge point */
@@ -59,6 +62,15 @@ static struct vars *find_vars(struct station *st, const struct vars_owner *owner
     return cp ? &cp->vars : NULL;
 }
 
+/* Whose they are, for dry.h: the identity or the id as text. */
+static const char *subject_of(const struct vars_owner *owner, char id[24])
+{
+    if (!owner->transaction)
+        return owner->cp;
+    snprintf(id, 24, "%" PRId64, owner->transaction);
+    return id;
+}
+
 static void push_value(lua_State *L, const char *name, const char *json)
 {
     struct reason why;
@@ -72,7 +84,10 @@ static int vars_index(lua_State *L)
     const char *name = owner_name(owner);
     const struct vars *vars = find_vars(api_station(L, name), owner);
     const char *key = api_arg_string(L, name, 2, "name");
-    const char *json = vars ? vars_get(vars, key) : NULL;
+    const char *json = NULL;
+    char id[24];
+    if (vars && !dry_read(L, name, subject_of(owner, id), key, &json))
+        json = vars_get(vars, key);
     if (!json)
         return 0;
     push_value(L, name, json);
@@ -102,6 +117,15 @@ const char *api_push_as_text(lua_State *L, int index, const char *what)
     return buffer;
 }
 
+static bool dry_vars_write(lua_State *L, const struct vars_owner *owner, const struct vars *vars,
+                           const char *key, const char *json)
+{
+    char id[24];
+    const char *name = owner_name(owner);
+    return dry_write(
+        L, &(struct dry_value){name, name, subject_of(owner, id), key, json, vars_get(vars, key)});
+}
+
 static int vars_newindex(lua_State *L)
 {
     const struct vars_owner *owner = owner_at(L, 1);
@@ -111,7 +135,7 @@ static int vars_newindex(lua_State *L)
     const char *json = lua_isnil(L, 3) ? NULL : api_push_as_text(L, 3, name);
     struct vars *vars = find_vars(st, owner);
     struct reason why;
-    if (!vars)
+    if (!vars || dry_vars_write(L, owner, vars, key, json))
         return 0;
     if (!vars_set(vars, key, json, &why))
         return api_raise(L, "%s: %s", name, why.text);
@@ -128,6 +152,21 @@ static int plain_next(lua_State *L)
     return lua_next(L, 1) ? 2 : 0;
 }
 
+/* What this generation wrote while it runs dry, into the table on top. */
+static void lay_over(lua_State *L, const struct vars_owner *owner)
+{
+    char id[24];
+    const char *name = owner_name(owner), *subject = subject_of(owner, id), *key, *json;
+    size_t at = 0;
+    while (dry_next(L, name, subject, &at, &key, &json)) {
+        if (json)
+            push_value(L, name, json);
+        else
+            lua_pushnil(L);
+        lua_setfield(L, -2, key);
+    }
+}
+
 /* pairs(tx.vars): over a copy of them all. */
 static int vars_pairs(lua_State *L)
 {
@@ -142,6 +181,8 @@ static int vars_pairs(lua_State *L)
         push_value(L, name, entry->value);
         lua_setfield(L, -2, entry->key);
     }
+    if (vars)
+        lay_over(L, owner);
     lua_pushnil(L);
     return 3;
 }

@@ -40,6 +40,9 @@ extern const struct hook_row hook_rows[]; /* name NULL ends */
 /* What policy_event() and policy_listens() do, on this generation: the test kit is one caller. */
 void hooks_event(struct generation *generation, const struct event *event, event_done done,
                  void *ctx);
+/* The same, and what the handlers do is noted in `effects` (dry.h), alive until `done`. */
+void hooks_event_noted(struct generation *generation, const struct event *event,
+                       struct effects *effects, event_done done, void *ctx);
 bool hooks_listens(const struct generation *generation, enum event_kind kind, const char *action);
 
 /* build.c: gives sources.files[file] an environment, loads and runs its chunk once under the load

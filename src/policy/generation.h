@@ -81,6 +81,7 @@ struct generation {
     struct every_list *everys;     /* every.c */
     struct log_limits *log_limits; /* api_log.c; freed by everys_free() */
     struct testkit *testkit;       /* while a test runs (testkit.c); else NULL */
+    struct dry *dry;               /* it runs without effect (dry.h); else NULL. Not its own */
     struct scheduler *scheduler;   /* the policy's once live, else &own_scheduler */
     struct scheduler own_scheduler;
     struct task *first_task, *last_task; /* alive, oldest first */

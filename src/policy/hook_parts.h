@@ -23,6 +23,7 @@ struct asking {
     uint32_t waits;
     struct verdict verdict;
     struct arena arena; /* word, extra, why, file */
+    struct effects *effects; /* NULL: nobody wants to know */
     event_done done;
     void *ctx;
     char action[64], cp[64];

@@ -198,7 +198,8 @@ static void start(struct asking *asking)
                                .deadline_ms = asking->kind == EVENT_AUTHORIZE
                                                   ? settings->authorize_timeout_ms
                                                   : settings->handler_timeout_ms,
-                               .example = asking->example};
+                               .example = asking->example,
+                               .effects = asking->effects};
     task_run(generation, &start, asking->nargs + 1, finished, asking);
 }
 
@@ -250,12 +251,19 @@ static struct asking *asking_new(struct generation *generation, const struct eve
 void hooks_event(struct generation *generation, const struct event *event, event_done done,
                  void *ctx)
 {
+    hooks_event_noted(generation, event, NULL, done, ctx);
+}
+
+void hooks_event_noted(struct generation *generation, const struct event *event,
+                       struct effects *effects, event_done done, void *ctx)
+{
     const struct handler_list *list = handlers_for(generation, event->kind, event->action);
     if (!list || list->count == 0) {
         done(ctx, &(struct verdict){.kind = VERDICT_NONE, .generation = generation->number});
         return;
     }
     struct asking *asking = asking_new(generation, event, list, done, ctx);
+    asking->effects = effects;
     lua_State *L = generation->L;
     bool capped = memory_cap(generation, false);
     lua_checkstack(L, LUA_MINSTACK);

@@ -352,6 +352,7 @@ static struct task *task_new(struct generation *generation, const struct task_st
                           .deadline_ms = start->deadline_ms,
                           .deadline = {.fn = on_deadline},
                           .example = start->example,
+                          .effects = start->effects,
                           .started = mono_now()};
     memcpy(task->text, start->label, label);
     if (start->cp) {

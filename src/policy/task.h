@@ -61,6 +61,7 @@ struct task_start {
     const char *cp;      /* identity, or NULL; for logs and cancelling when it goes offline */
     int64_t deadline_ms; /* of the whole task; 0 = none */
     const char *example; /* arguments, for GET /policies/errors; NULL, or alive until `finished` */
+    struct effects *effects; /* where effects are noted (dry.h); NULL, or alive until `finished` */
 };
 void task_run(struct generation *generation, const struct task_start *start, int nargs,
               task_finished finished, void *ctx);

@@ -26,6 +26,7 @@ struct task {
     task_finished finished;
     void *ctx;
     const char *example;
+    struct effects *effects;
     int64_t run_us;
     uint32_t waits;
     const char *cp; /* in text, or NULL */
