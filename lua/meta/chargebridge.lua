@@ -131,11 +131,16 @@ transactions = nil
 ---@field energy_wh integer? The same in Wh.
 ---@field power integer? The newest power, in W.
 ---@field soc integer? The newest state of charge, in percent.
+---@field seconds integer? How long it lasts so far, or lasted.
+---@field ended integer? When it ended; nil while it is open.
+---@field idle_minutes integer? Whole minutes since the car last drew more than 300 W, or since the start if it never did; 0 while it charges. Counts to the newest meter value, in on.price and on.stop to the end.
 ---@field last_meter integer? When the newest meter value was taken; until then its start.
 ---@field meter_start integer? The meter at its start, in Wh.
 ---@field stop_reason string? Why it ended, in on.stop (and in tests, after it).
 ---@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register.
 ---@field vars vars Values that outlive reloads and restarts.
+---@field window fun(self: tx, quantity: "power"|"soc"|"energy"|"current"|"voltage"|"temperature", span: string|number): { mean?: number, min?: number, max?: number, first: number, last: number, delta: number, count: integer, seconds: number }? What was measured in the last `span` ("10m"), up to the end of one that is over; nil if nothing was. W, %, Wh (no mean, min, max), A, V, °C; the mean is weighted by time. Begins with the value at the beginning of the span, if one was measured before; `seconds` is how much of the span is covered.
+---@field slices fun(self: tx, period?: string|number): fun(): { start: integer, seconds: number, kwh?: number, energy_wh?: integer, kw?: number, hour: integer, minute: integer, weekday: integer, date: string }? For loops: its time cut at whole quarters of an hour (or another period that divides a day) of site time, with the energy of each; they add up to tx.energy_wh. hour … date are of its beginning, weekday 1 is Monday. kwh is nil if the energy cannot be told.
 ---@field stop fun(self: tx, reason?: string): true?, err? RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason reads once it ended. err.code also "Rejected". **Waits.**
 
 ---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.

@@ -115,6 +115,8 @@ int api_command_wait(lua_State *L, const char *what, const char *cp, const struc
                      lua_CFunction build);
 int api_cp_action(lua_State *L, const char *key); /* api_actions.c: pushes that method of cp */
 int api_tx_stop(lua_State *L);
+int api_tx_window(lua_State *L); /* api_series.c */
+int api_tx_slices(lua_State *L);
 /* A cp, or the text of an identity; NULL for anything else. */
 const char *api_cp_or_name(lua_State *L, int index);
 /* Parses and pushes: 0, or -1 with nothing pushed and why. Raises only without memory. */
@@ -134,7 +136,7 @@ void api_push_tx_vars(lua_State *L, int64_t id);
 bool api_push_window(lua_State *L, struct span text, struct reason *why);
 /* An ended transaction; only the test kit keeps them, elsewhere it is NULL. */
 struct testkit_ended {
-    int64_t id, connector, start_ms, meter_start_wh, energy_wh, flags;
+    int64_t id, connector, start_ms, stop_ms, meter_start_wh, energy_wh, flags;
     char *cp, *id_tag, *reason, *policy_reason;
 };
 const struct testkit_ended *testkit_ended(const struct generation *generation, int64_t id);

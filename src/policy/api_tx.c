@@ -83,6 +83,7 @@ struct view {
     const char *policy_reason; /* JSON text of vars.stop_reason, or NULL */
     bool active;
     int64_t connector, start_ms, meter_start_wh, energy_wh, power_w, soc, sample_ms, flags;
+    int64_t end_ms, stop_ms, idle_ms; /* end: its stop, or now; stop: ABSENT while it is open */
 };
 
 static bool find(struct generation *generation, int64_t id, struct view *v)
@@ -103,7 +104,10 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            tx->sample.power_w,
                            tx->sample.soc,
                            tx->sample.at ? tx->sample.at : tx->start_ms,
-                           tx->flags};
+                           tx->flags,
+                           track_end(tx),
+                           tx->stopped ? tx->stop_ms : ABSENT,
+                           track_idle_ms(tx)};
     } else if (ended) {
         *v = (struct view){ended->cp,
                            ended->id_tag,
@@ -118,7 +122,10 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            ABSENT,
                            ABSENT,
                            ended->start_ms,
-                           ended->flags};
+                           ended->flags,
+                           ended->stop_ms,
+                           ended->stop_ms,
+                           ABSENT};
     }
     return tx || ended;
 }
@@ -159,6 +166,12 @@ static void push_number_field(lua_State *L, const struct view *v, const char *ke
         push_optional(L, v->power_w);
     else if (text_is(key, "soc"))
         push_optional(L, v->soc);
+    else if (text_is(key, "seconds"))
+        lua_pushinteger(L, (v->end_ms - v->start_ms) / 1000);
+    else if (text_is(key, "ended"))
+        push_optional(L, v->stop_ms == ABSENT ? ABSENT : v->stop_ms / 1000);
+    else if (text_is(key, "idle_minutes"))
+        push_optional(L, v->idle_ms == ABSENT ? ABSENT : v->idle_ms / 60000);
     else if (v->energy_wh == ABSENT) /* kwh */
         lua_pushnil(L);
     else
@@ -192,6 +205,14 @@ static void push_field(lua_State *L, const struct view *v, const char *key)
         push_number_field(L, v, key);
 }
 
+static const struct api_row *row_of(const char *name)
+{
+    const struct api_row *row = api_table_tx.rows;
+    while (row->name && !text_is(row->name, name))
+        row++;
+    return row->name ? row : NULL;
+}
+
 static int tx_index(lua_State *L)
 {
     int64_t id = api_check_tx(L, 1);
@@ -205,12 +226,13 @@ static int tx_index(lua_State *L)
         api_push_tx_vars(L, id);
         return 1;
     }
-    if (text_is(key, "stop")) {
-        lua_pushcfunction(L, api_tx_stop);
+    const struct api_row *row = row_of(key);
+    if (!row)
+        return api_unknown_field(L, "tx", &api_table_tx, key);
+    if (row->fn) {
+        lua_pushcfunction(L, row->fn);
         return 1;
     }
-    if (!api_has_row(&api_table_tx, key))
-        return api_unknown_field(L, "tx", &api_table_tx, key);
     api_station(L, "reading a tx");
     if (find(generation_of(L), id, &view))
         push_field(L, &view, key);
@@ -366,6 +388,12 @@ static const struct api_row rows[] = {
     {"energy_wh", NULL, "integer?", "The same in Wh.", false},
     {"power", NULL, "integer?", "The newest power, in W.", false},
     {"soc", NULL, "integer?", "The newest state of charge, in percent.", false},
+    {"seconds", NULL, "integer?", "How long it lasts so far, or lasted.", false},
+    {"ended", NULL, "integer?", "When it ended; nil while it is open.", false},
+    {"idle_minutes", NULL, "integer?",
+     "Whole minutes since the car last drew more than 300 W, or since the start if it never did; 0 "
+     "while it charges. Counts to the newest meter value, in on.price and on.stop to the end.",
+     false},
     {"last_meter", NULL, "integer?", "When the newest meter value was taken; until then its start.",
      false},
     {"meter_start", NULL, "integer?", "The meter at its start, in Wh.", false},
@@ -376,6 +404,24 @@ static const struct api_row rows[] = {
      "incomplete, unpriced, session_register.",
      false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
+    {"window", api_tx_window,
+     "fun(self: tx, quantity: "
+     "\"power\"|\"soc\"|\"energy\"|\"current\"|\"voltage\"|\"temperature\", span: "
+     "string|number): { mean?: number, min?: number, max?: number, first: number, last: number, "
+     "delta: number, count: integer, seconds: number }?",
+     "What was measured in the last `span` (\"10m\"), up to the end of one that is over; nil if "
+     "nothing was. W, %, Wh (no mean, min, max), A, V, °C; the mean is weighted by time. Begins "
+     "with the value at the beginning of the span, if one was measured before; `seconds` is how "
+     "much of the span is covered.",
+     false},
+    {"slices", api_tx_slices,
+     "fun(self: tx, period?: string|number): fun(): { start: integer, seconds: number, kwh?: "
+     "number, energy_wh?: integer, kw?: number, hour: integer, minute: integer, weekday: integer, "
+     "date: string }?",
+     "For loops: its time cut at whole quarters of an hour (or another period that divides a day) "
+     "of site time, with the energy of each; they add up to tx.energy_wh. hour … date are of its "
+     "beginning, weekday 1 is Monday. kwh is nil if the energy cannot be told.",
+     false},
     {"stop", api_tx_stop, "fun(self: tx, reason?: string): true?, err?",
      "RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason "
      "reads once it ended. err.code also \"Rejected\".",

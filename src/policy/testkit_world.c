@@ -80,6 +80,7 @@ static void commit_stop(struct testkit *kit, struct record_stop *row)
     tx->reason = xstrdup(row->reason ? row->reason : "Local");
     tx->policy_reason = member_text(row->vars, "stop_reason");
     tx->energy_wh = row->energy_wh;
+    tx->stop_ms = row->stop_ms;
     tx->flags |= row->set_flags;
 }
 

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "ocpp/version.h"
 #include "station/record.h"
+#include "station/track.h"
 #include "station/vars.h"
 
 enum registration { REGISTRATION_PENDING, REGISTRATION_ACCEPTED, REGISTRATION_REJECTED };
@@ -51,6 +52,8 @@ struct transaction {
     int64_t meter_stop_wh, energy_wh;
     char *reason;
     struct sample_state sample;
+    struct track track;         /* of its meter (track.c) */
+    struct reminder *reminders; /* remind.c */
     struct vars vars;
 };
 

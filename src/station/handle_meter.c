@@ -15,6 +15,7 @@ static void update_transaction(struct call *call, const struct meter_list *meter
     tx->sample = meter->frame.last;
     if (meter->frame.session_register)
         tx->flags |= TX_SESSION_REGISTER;
+    meter_track(tx, meter);
     struct station_ports *ports = &call->st->ports;
     if (!meter->newest.any || !ports->listens(ports->ctx, EVENT_METER, NULL))
         return;

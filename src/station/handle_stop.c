@@ -25,6 +25,7 @@ struct stop {
     bool attached;         /* X8 */
     bool asked, with_info; /* policies were asked; the answer carries idTagInfo */
     int64_t energy_wh, flags;
+    struct meter_list meter; /* transactionData, if the transaction is open */
     struct record *row;
 };
 
@@ -181,8 +182,10 @@ static void open_stored(struct call *call, struct batch *batch)
         return;
     }
     struct transaction *tx = transaction_of(call->st, call->cp, stop->id);
-    if (tx)
+    if (tx) {
+        meter_track(tx, &stop->meter);
         transaction_close(call, stop, tx);
+    }
     remember_for_repeats(call, stop);
     answer(call, stop);
 }
@@ -193,10 +196,10 @@ static void store_open(struct call *call, struct stop *stop)
     struct batch *batch = call_batch(call);
     if (tx) {
         measure(stop, tx);
-        struct meter_list list = {.values = stop->data,
-                                  .place = {tx->evse, tx->connector, tx->id},
-                                  .frame = meter_frame_of(call, tx)};
-        meter_rows(call, batch, &list); /* X13 */
+        stop->meter = (struct meter_list){.values = stop->data,
+                                          .place = {tx->evse, tx->connector, tx->id},
+                                          .frame = meter_frame_of(call, tx)};
+        meter_rows(call, batch, &stop->meter); /* X13 */
         struct connector *at = station_connector(call->cp, tx->evse, tx->connector);
         if (at && stop->meter_stop_wh != ABSENT && !(stop->flags & TX_SUSPECT_METER)) {
             at->last_meter_stop_wh = stop->meter_stop_wh; /* X12 */

@@ -60,6 +60,18 @@ static void add_row(struct call *call, struct batch *batch, const struct meter_p
     };
 }
 
+static void keep_taken(struct call *call, struct meter_list *list, wall_t at,
+                       const struct meter_reading *reading)
+{
+    struct meter_taken *taken = ARENA_NEW(&call->arena, struct meter_taken);
+    *taken = (struct meter_taken){NULL, at, *reading};
+    if (list->taken_last)
+        list->taken_last->next = taken;
+    else
+        list->taken = taken;
+    list->taken_last = taken;
+}
+
 void meter_rows(struct call *call, struct batch *batch, struct meter_list *list)
 {
     struct meter_newest *newest = &list->newest;
@@ -72,9 +84,16 @@ void meter_rows(struct call *call, struct batch *batch, struct meter_list *list)
         struct moment when = moment_read(call, json_gets(item, "timestamp"));
         meter_judge(&list->frame, when.at_ms, &reading);
         add_row(call, batch, &list->place, when.at_ms, &reading);
+        keep_taken(call, list, when.at_ms, &reading);
         if (!newest->any || when.at_ms >= newest->at)
             *newest = (struct meter_newest){true, when.at_ms, reading};
     }
+}
+
+void meter_track(struct transaction *tx, const struct meter_list *list)
+{
+    for (const struct meter_taken *taken = list->taken; taken; taken = taken->next)
+        track_add(tx, taken->at, &taken->reading);
 }
 
 /* ---- on.meter ---- */

@@ -30,6 +30,7 @@ static void transaction_free(struct transaction *tx)
     xfree(tx->parent_id_tag);
     xfree(tx->verdict);
     xfree(tx->reason);
+    track_clear(&tx->track);
     vars_clear(&tx->vars);
     xfree(tx);
 }
