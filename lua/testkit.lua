@@ -43,6 +43,7 @@ end
 local function new_test(kit)
   local t = {}
   local answers, sent, meters = {}, {}, {}
+  local http_answers, requested = {}, {}
 
   -- The charger's answer to a CALL: a payload, or nil and what happens instead.
   local function answer_to(cp, action, payload)
@@ -72,12 +73,55 @@ local function new_test(kit)
     end
   end
 
+  -- `*` in a pattern of t.http stands for anything.
+  local function url_fits(pattern, url)
+    local escaped = string.gsub(pattern, "[^%w*]", "%%%0")
+    return string.find(url, "^" .. string.gsub(escaped, "%*", ".*") .. "$") ~= nil
+  end
+
+  local function json_of(text)
+    return text ~= "" and json.decode(text) or nil
+  end
+
+  local function answer_http(number, request)
+    request.json = json_of(request.body)
+    requested[#requested + 1] = request
+    local answer
+    for i = #http_answers, 1, -1 do
+      if url_fits(http_answers[i].url, request.url) then
+        answer = http_answers[i].answer
+        break
+      end
+    end
+    if type(answer) == "function" then answer = answer(request) end
+    if answer == nil then
+      kit.http_fail(number, "unreachable", "nothing in this test answers " .. request.url)
+    elseif type(answer) == "string" then
+      kit.http_fail(number, answer, answer .. ", because the test says so")
+    else
+      local headers = {}
+      for name, value in pairs(answer.headers or {}) do headers[string.lower(name)] = value end
+      if answer.json ~= nil then headers["content-type"] = headers["content-type"] or "application/json" end
+      kit.http_answer(number, answer.status or 200,
+                      answer.body or (answer.json ~= nil and json.encode(answer.json)) or "", headers)
+    end
+  end
+
   -- Until nothing is left to happen at this moment.
   local function settle()
     while true do
-      local cp, id, action, payload = kit.next_call()
-      if not cp then return end
-      answer_call(cp, id, action, payload)
+      local number, request = kit.next_http()
+      local cp, id, action, payload
+      if number then
+        answer_http(number, request)
+      else
+        cp, id, action, payload = kit.next_call()
+        if cp then
+          answer_call(cp, id, action, payload)
+        elseif not kit.next_http() then
+          return
+        end
+      end
     end
   end
 
@@ -108,6 +152,27 @@ local function new_test(kit)
   end
 
   function t.answers(action, answer) answers[action] = answer end
+
+  function t.http(url, answer)
+    check(type(url) == "string", "t.http: argument 1 (url) must be a pattern, as \"http://backend/*\"")
+    http_answers[#http_answers + 1] = { url = url, answer = answer }
+  end
+
+  function t.requested(url)
+    local found = {}
+    for _, request in ipairs(requested) do
+      if not url or url_fits(url, request.url) then found[#found + 1] = request end
+    end
+    return found
+  end
+
+  function t.webhooks(name)
+    local found = {}
+    for _, message in ipairs(kit.webhooks()) do
+      if not name or message.webhook == name then found[#found + 1] = message end
+    end
+    return found
+  end
 
   function t.sent(cp, action)
     local found = {}

@@ -88,6 +88,9 @@ static void check_policies(const struct conf *conf, struct conf_errors *errors)
     if (conf->policy.load_file_ms > conf->policy.load_total_ms)
         conf_error(errors, "%s: policies.load_file is longer than policies.load_total",
                    ORIGIN(policy.load_file_ms));
+    struct reason why;
+    if (!policy_http_hosts_valid(conf->policy.http_hosts, &why))
+        conf_error(errors, "%s: policies.http_hosts: %s", ORIGIN(policy.http_hosts), why.text);
 }
 
 static void check_files(const struct conf *conf, struct conf_errors *errors)

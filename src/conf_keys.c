@@ -133,6 +133,9 @@ const struct conf_key conf_keys[] = {
      "Handlers under way at once."},
     {"policies", "time_zone", CONF_ZONE, AT(policy.zone_minutes), "+00:00", 0, 0, NULL,
      "Site time for rules that speak of hours."},
+    {"policies", "http_hosts", CONF_TEXT, AT(policy.http_hosts), "", 0, 0, NULL,
+     "Where http.get, http.post and webhooks may go: host or host:port, by commas; empty = "
+     "nowhere."},
 
     {"store", "file", CONF_TEXT, AT(store.path), "chargebridge.db", 0, 0, NULL,
      "The database; relative to the working directory."},

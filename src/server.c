@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http_loop.h"
+#include "outgoing.h"
 #include "process.h"
 
 enum { STOP_WITHIN_MS = 5000, RETAIN_EVERY_MS = 10 * 60 * 1000 };
@@ -22,6 +23,7 @@ struct server {
     struct ws_server *ws;
     struct http *http;
     struct http_loop *http_loop;
+    struct outgoing *outgoing;
     struct events *events;
     struct files *files;
     wall_t started;
@@ -252,6 +254,21 @@ static const struct policy_files files_port = {
     .link_use = files_port_link_use,
 };
 
+/* ---- HTTP to the outside, for policies ---- */
+
+static uint64_t port_http_start(void *ctx, const struct policy_http *what, policy_http_done done,
+                                void *done_ctx, struct reason *why)
+{
+    struct server *server = ctx;
+    return outgoing_start(server->outgoing, what, done, done_ctx, why);
+}
+
+static void port_http_cancel(void *ctx, uint64_t number)
+{
+    struct server *server = ctx;
+    outgoing_cancel(server->outgoing, number);
+}
+
 /* ---- chargers: WebSocket server → station ---- */
 
 /* Who is it, by the policies or by the path? False: nobody that we know of (404). */
@@ -398,12 +415,17 @@ static bool open_store(struct server *server, struct reason *why)
 
 static bool open_policies(struct server *server, struct reason *why)
 {
+    server->outgoing = outgoing_open(server->loop, why);
+    if (!server->outgoing)
+        return false;
     struct policy_ports ports = {.ctx = server,
                                  .query = port_query,
                                  .decision = port_decision,
                                  .store_healthy = port_healthy,
                                  .events = port_events,
                                  .files = &files_port,
+                                 .http_start = port_http_start,
+                                 .http_cancel = port_http_cancel,
                                  .figures = port_figures};
     server->policy = policy_new(&server->conf->policy, server->station, &ports, server->timers,
                                 loop_poster(server->loop));
@@ -546,6 +568,7 @@ void server_close(struct server *server)
     server->policy = NULL;
     if (policy)
         policy_free(policy);
+    outgoing_close(server->outgoing); /* policies have cancelled what they had under way */
     http_loop_detach(server->http_loop);
     struct http *http = server->http;
     server->http = NULL;

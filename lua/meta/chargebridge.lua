@@ -158,6 +158,20 @@ transactions = nil
 ---@field set fun(key: string, value: any, options?: { ttl?: string|number }) Keeps a value (nil deletes it), for ever or for `ttl` ("1h"). Keys up to 255 bytes, values up to 64 KiB. Read back at once; on disk with the next commit.
 store = {}
 
+---Other machines, by HTTP: those that the configuration allows.
+---@class http
+---@field get fun(url: string, options?: { headers?: table<string, string>, timeout?: string|number }): http_answer?, err? Asks a host of policies.http_hosts. Redirects are answers. `timeout` at most 5s, and never longer than the handler may still take. err.code: "timeout", "unreachable", "refused" (the host is not allowed), "too_large" (over 1 MiB). **Waits.**
+---@field post fun(url: string, body?: table|string, options?: { headers?: table<string, string>, timeout?: string|number, method?: "POST"|"PUT"|"PATCH"|"DELETE" }): http_answer?, err? Sends a table as JSON, or a text, and gives the answer as http.get does. For what must not be lost there are webhooks. **Waits.**
+---@field escape fun(text: string): string The text as it may stand in a URL: "http://backend/cards/" .. http.escape(idTag).
+http = {}
+
+---What came back.
+---@class http_answer
+---@field status integer 200 …; what is not 2xx is an answer too.
+---@field body string As it came.
+---@field json any The body as a value, if it is strict JSON; else nil.
+---@field headers table<string, string> By name, in lower case.
+
 ---An allow-list, checked when the file loads: idtags { ["04A2B3C4"] = { name = "Van 7" } }. Finds a tag in any spelling; read-only.
 ---@type fun(list: table<string, idtag_entry>): table<string, idtag_entry?>
 idtags = nil
@@ -250,5 +264,8 @@ test = nil
 ---@field tag fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, max_active?: integer }) Sets a tag as PUT /api/v1/tags does.
 ---@field called fun(cp?: string, action: string): table? The payload of the newest such CALL to a charger; nil if there was none.
 ---@field request fun(route: string, body?: any, headers?: table<string, string>): integer, any A REST request with an admin key: t.request("GET /mine?a=1"); status and body. Headers: Accept, Idempotency-Key, Prefer, Last-Event-ID.
+---@field http fun(url: string, answer: table|function|string) What http.get and http.post get from now on where the URL fits (`*` stands for anything): { status = 200, json = …, body = "…", headers = {…} }, a function(request) that returns one, or "timeout", "unreachable", "refused", "too_large". The newest that fits counts; where none does, nobody is there.
+---@field requested fun(url?: string): { method: string, url: string, body: string, json?: any, headers: table<string, string> }[] The HTTP requests of policies so far.
+---@field webhooks fun(name?: string): { webhook: string, id: string, event: string, payload: any }[] What was given to webhooks so far.
 ---@field allow_errors fun() From now on a handler that fails is not the test's failure.
 

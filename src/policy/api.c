@@ -22,6 +22,8 @@ const struct api_table *const api_tables[] = {
     &api_table_vars,
     &api_table_err,
     &api_table_store,
+    &api_table_http,
+    &api_table_http_answer,
     &api_table_tags,
     &api_table_idtag_entry,
     &api_table_tag,

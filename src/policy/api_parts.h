@@ -16,6 +16,7 @@ extern const struct api_table api_table_log;
 extern const struct api_table api_table_json, api_table_cp_globals, api_table_cp;
 extern const struct api_table api_table_connector, api_table_vars, api_table_err;
 extern const struct api_table api_table_tx_globals, api_table_tx, api_table_store;
+extern const struct api_table api_table_http, api_table_http_answer;
 extern const struct api_table api_table_tags, api_table_tag, api_table_idtag_entry;
 extern const struct api_table api_table_every, api_table_route, api_table_route_options;
 extern const struct api_table api_table_req, api_table_rest, api_table_test, api_table_t;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "policy/build_parts.h"
 #include "policy/handlers.h"
+#include "policy/outside.h"
 #include "policy/reload.h"
 
 struct policy *policy_new(const struct policy_settings *settings, struct station *station,
@@ -13,6 +14,7 @@ struct policy *policy_new(const struct policy_settings *settings, struct station
     struct policy *policy = xcalloc(1, sizeof(*policy));
     policy->settings = *settings;
     policy->settings.dir = xstrdup(settings->dir);
+    policy->settings.http_hosts = xstrdup_or_null(settings->http_hosts);
     policy->station = station;
     if (ports)
         policy->ports = *ports;
@@ -29,8 +31,10 @@ void policy_free(struct policy *policy)
     jobs_stop(policy);
     reload_close(policy);
     jobs_stop(policy);
+    outside_close(policy);
     errors_clear(&policy->errors);
     xfree((void *)policy->settings.dir);
+    xfree((void *)policy->settings.http_hosts);
     xfree(policy);
 }
 

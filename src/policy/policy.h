@@ -29,7 +29,29 @@ struct policy_settings {
     int64_t probation_ms;         /* 60000; 0 = off */
     int64_t tasks_max;            /* 10000 */
     int64_t zone_minutes;         /* site time, minutes east of UTC */
+    const char *http_hosts; /* "host, host:port": where http.get and webhooks may go; or NULL */
 };
+
+/* Whether it is such a list. */
+bool policy_http_hosts_valid(const char *hosts, struct reason *why);
+
+/* ---- HTTP to the outside, for http.get and webhooks (net/http_client.h, by way of main) ---- */
+
+struct policy_http { /* everything is copied */
+    const char *method, *url;
+    const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+    struct span body;
+    int64_t timeout_ms, max_body;
+};
+struct policy_http_answer { /* borrowed for the call of `done` */
+    const char *failure;    /* "timeout", "too_large", "unreachable"; NULL: the answer is whole */
+    const char *error;      /* readable, with a failure */
+    int status;
+    struct span body;
+    const struct name_value *headers;
+    size_t header_count;
+};
+typedef void (*policy_http_done)(void *ctx, const struct policy_http_answer *answer);
 
 /* What policies reach outside of the station; main fills it. */
 struct policy_ports {
@@ -45,6 +67,11 @@ struct policy_ports {
     bool (*events)(void *ctx, const char *cp, const char *types, int64_t last_id,
                    struct body_source *out, struct reason *why);
     const struct policy_files *files; /* NULL: none (offline, tests) */
+    /* A number for http_cancel, after which `done` does not come; 0 and why: not started. `done`
+     * comes later, never from inside. NULL: no way out. */
+    uint64_t (*http_start)(void *ctx, const struct policy_http *what, policy_http_done done,
+                           void *done_ctx, struct reason *why);
+    void (*http_cancel)(void *ctx, uint64_t number);
     /* Figures of the other rooms, for /metrics: calls `add` for each. `labels` is `name="value"`
      * pairs joined by commas, or "". Names and units: see lua/routes/metrics.lua. */
     void (*figures)(void *ctx,

@@ -113,7 +113,7 @@ static void drop_ready(struct scheduler *scheduler, struct task *task)
 
 static enum budget_kind budget_of(const struct generation *generation)
 {
-    return generation->phase == PHASE_TESTING ? BUDGET_LOAD : BUDGET_RUN;
+    return generation->testkit ? BUDGET_LOAD : BUDGET_RUN;
 }
 
 /* Pending <close> variables of a task that failed or was cancelled, under a budget of their own
@@ -390,6 +390,13 @@ void task_set_deadline(struct task *task, int64_t ms)
     task->deadline_ms = ms;
     if (task->generation->timers)
         timer_stop(task->generation->timers, &task->deadline);
+}
+
+int64_t task_time_left(const struct generation *generation)
+{
+    const struct task *task = generation->running;
+    return task && task->deadline_ms > 0 ? task->deadline_ms - (mono_now() - task->started)
+                                         : INT64_MAX;
 }
 
 void task_extend(struct generation *generation, int64_t ms)

@@ -35,6 +35,8 @@ struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel)(v
 int task_wait(lua_State *L, struct task_ref ref);
 void task_wake(struct task_ref ref, task_push push, void *arg);
 
+/* Milliseconds until the running task is cancelled; INT64_MAX: never, or none runs. */
+int64_t task_time_left(const struct generation *generation);
 /* The deadline of the running task becomes `ms` from now; 0 = none. */
 void task_extend(struct generation *generation, int64_t ms);
 /* task_wake(), and the deadline becomes `ms` from now. */

@@ -245,6 +245,19 @@ static const struct api_row t_rows[] = {
      "A REST request with an admin key: t.request(\"GET /mine?a=1\"); status and body. Headers: "
      "Accept, Idempotency-Key, Prefer, Last-Event-ID.",
      false},
+    {"http", NULL, "fun(url: string, answer: table|function|string)",
+     "What http.get and http.post get from now on where the URL fits (`*` stands for anything): { "
+     "status = 200, json = …, body = \"…\", headers = {…} }, a function(request) that returns one, "
+     "or \"timeout\", \"unreachable\", \"refused\", \"too_large\". The newest that fits counts; "
+     "where none does, nobody is there.",
+     false},
+    {"requested", NULL,
+     "fun(url?: string): { method: string, url: string, body: string, json?: any, headers: "
+     "table<string, string> }[]",
+     "The HTTP requests of policies so far.", false},
+    {"webhooks", NULL,
+     "fun(name?: string): { webhook: string, id: string, event: string, payload: any }[]",
+     "What was given to webhooks so far.", false},
     {"allow_errors", NULL, "fun()", "From now on a handler that fails is not the test's failure.",
      false},
     {NULL, NULL, NULL, NULL, false}};

@@ -46,6 +46,8 @@ struct testkit {
     size_t transaction_count, transaction_room;
     uint64_t last_connection;
     struct testkit_answer *answers;
+    struct testkit_http *http; /* asked and not answered yet: testkit_http.c */
+    uint64_t http_numbers;
     struct arena arena;    /* of the newest step */
     struct reason failure; /* the first handler that failed in this test; "" if none did */
     bool failures_allowed;
@@ -67,6 +69,23 @@ void testkit_receive(struct testkit *kit, const char *cp, const char *text, size
 char *testkit_take_result(struct testkit *kit, const char *id);
 /* Reads what is there of a body that comes piece by piece; closes it at its end, or if `last`. */
 void testkit_read_source(struct testkit *kit, struct testkit_answer *answer, bool last);
+/* ---- HTTP and webhooks: testkit_http.c ---- */
+
+/* As outside_start() and outside_cancel(). */
+uint64_t testkit_http_start(struct testkit *kit, const struct policy_http *what,
+                            policy_http_done done, void *ctx);
+void testkit_http_cancel(struct testkit *kit, uint64_t number);
+void testkit_http_end(struct testkit *kit); /* what is left fails; webhooks are forgotten */
+/* What a webhook was given; `payload` is JSON. */
+void testkit_webhook(lua_State *L, const char *webhook, const char *id, const char *event,
+                     const char *payload);
+int testkit_next_http(lua_State *L);
+int testkit_http_answer(lua_State *L);
+int testkit_http_fail(lua_State *L);
+int testkit_webhooks(lua_State *L);
+
+/* The world of the running test, or raises. */
+struct testkit *testkit_of(lua_State *L);
 /* Fakes both clocks of this thread; timers go by the second. */
 void testkit_fake_clock(wall_t wall, mono_t mono);
 /* The functions of `kit`, the argument of lua/testkit.lua: testkit_lua.c. */

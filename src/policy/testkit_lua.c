@@ -8,7 +8,7 @@
 #include "ocpp/frame.h"
 #include "policy/testkit.h"
 
-static struct testkit *kit_of(lua_State *L)
+struct testkit *testkit_of(lua_State *L)
 {
     struct testkit *kit = generation_of(L)->testkit;
     if (!kit)
@@ -18,26 +18,26 @@ static struct testkit *kit_of(lua_State *L)
 
 static int kit_connect(lua_State *L)
 {
-    testkit_connect(kit_of(L), api_arg_string(L, "t.connect", 1, "cp"));
+    testkit_connect(testkit_of(L), api_arg_string(L, "t.connect", 1, "cp"));
     return 0;
 }
 
 static int kit_disconnect(lua_State *L)
 {
-    testkit_disconnect(kit_of(L), api_arg_string(L, "t.disconnect", 1, "cp"));
+    testkit_disconnect(testkit_of(L), api_arg_string(L, "t.disconnect", 1, "cp"));
     return 0;
 }
 
 static int kit_online(lua_State *L)
 {
-    lua_pushboolean(L, testkit_connection(kit_of(L), api_arg_string(L, "t", 1, "cp")) != 0);
+    lua_pushboolean(L, testkit_connection(testkit_of(L), api_arg_string(L, "t", 1, "cp")) != 0);
     return 1;
 }
 
 /* send(cp, action, payload) → id: the charger sends a CALL. */
 static int kit_send(lua_State *L)
 {
-    struct testkit *kit = kit_of(L);
+    struct testkit *kit = testkit_of(L);
     const char *cp = api_arg_string(L, "t.call", 1, "cp");
     const char *action = api_arg_string(L, "t.call", 2, "action");
     const char *payload = api_push_as_text(L, 3, "t.call");
@@ -71,7 +71,7 @@ static int push_result(lua_State *L)
 /* result(id) → payload | nil, err | nothing: what came back for it so far. */
 static int kit_result(lua_State *L)
 {
-    char *text = testkit_take_result(kit_of(L), api_arg_string(L, "t.call", 1, "id"));
+    char *text = testkit_take_result(testkit_of(L), api_arg_string(L, "t.call", 1, "id"));
     struct reading reading = {0};
     if (!text)
         return 0;
@@ -90,7 +90,7 @@ static int kit_result(lua_State *L)
 static int kit_next_call(lua_State *L)
 {
     struct testkit_call call;
-    if (!testkit_step(kit_of(L), &call))
+    if (!testkit_step(testkit_of(L), &call))
         return 0;
     lua_pushstring(L, call.cp);
     lua_pushstring(L, call.id);
@@ -102,7 +102,7 @@ static int kit_next_call(lua_State *L)
 /* reply(cp, id, payload) or reply(cp, id, nil, code): the charger answers. */
 static int kit_reply(lua_State *L)
 {
-    struct testkit *kit = kit_of(L);
+    struct testkit *kit = testkit_of(L);
     const char *cp = api_arg_string(L, "t.answers", 1, "cp");
     const char *id = api_arg_string(L, "t.answers", 2, "id");
     struct strbuf text = {0};
@@ -129,7 +129,7 @@ static int kit_reply(lua_State *L)
 /* sleep(ms) → ms: moves the clock to the next timer, at most so far; tells how far it moved. */
 static int kit_sleep(lua_State *L)
 {
-    struct testkit *kit = kit_of(L);
+    struct testkit *kit = testkit_of(L);
     int64_t most = api_arg_integer(L, "t.advance", 1, "ms");
     int64_t next = timers_next(&kit->timers);
     int64_t step = next >= 0 && next < most ? next : most;
@@ -141,7 +141,7 @@ static int kit_sleep(lua_State *L)
 
 static int kit_set_clock(lua_State *L)
 {
-    kit_of(L);
+    testkit_of(L);
     testkit_fake_clock(api_arg_integer(L, "t.clock", 1, "seconds") * 1000, mono_now());
     return 0;
 }
@@ -158,7 +158,7 @@ static int kit_tag(lua_State *L)
 {
     static const char *const names[] = {"idTag",       "status",     "expires",
                                         "parentIdTag", "max_active", NULL};
-    struct testkit *kit = kit_of(L);
+    struct testkit *kit = testkit_of(L);
     api_arg_table(L, "t.tag", 1, "tag");
     api_check_members(L, "t.tag", 1, names);
     int64_t expires = api_opt_integer(L, "t.tag", 1, "expires", ABSENT);
@@ -176,7 +176,7 @@ static int kit_tag(lua_State *L)
 
 static int kit_allow_failures(lua_State *L)
 {
-    kit_of(L)->failures_allowed = true;
+    testkit_of(L)->failures_allowed = true;
     return 0;
 }
 
@@ -234,7 +234,7 @@ static int kit_request(lua_State *L)
     static const char *const names[] = {"Accept", "Idempotency-Key", "Prefer", "Last-Event-ID"};
     struct name_value headers[1 + ARRAY_LEN(names)] = {{"content-type", "application/json"}};
     size_t count = 1, query_count = 0;
-    struct testkit *kit = kit_of(L);
+    struct testkit *kit = testkit_of(L);
     const char *method = api_arg_string(L, "t.request", 1, "method");
     const char *path = api_arg_string(L, "t.request", 2, "path");
     const char *body = lua_isnoneornil(L, 3) ? NULL : api_push_as_text(L, 3, "t.request");
@@ -265,11 +265,11 @@ static int kit_request(lua_State *L)
 
 static int kit_answer(lua_State *L)
 {
-    kit_of(L);
+    testkit_of(L);
     struct testkit_answer *answer = lua_touserdata(L, 1);
     if (!answer || !answer->status)
         return 0;
-    testkit_read_source(kit_of(L), answer, false);
+    testkit_read_source(testkit_of(L), answer, false);
     lua_pushcfunction(L, push_answer);
     lua_pushlightuserdata(L, answer);
     int status = lua_pcall(L, 1, 2, 0);
@@ -293,6 +293,10 @@ void testkit_push_functions(lua_State *L)
                                          {"tx", kit_tx},
                                          {"request", kit_request},
                                          {"answer", kit_answer},
+                                         {"next_http", testkit_next_http},
+                                         {"http_answer", testkit_http_answer},
+                                         {"http_fail", testkit_http_fail},
+                                         {"webhooks", testkit_webhooks},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
 }

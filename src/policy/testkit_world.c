@@ -235,8 +235,10 @@ void testkit_free(struct testkit *kit)
     kit->failures_allowed = true; /* handlers that are cut off now prove nothing */
     everys_stop(generation, &kit->timers);
     drop_chargers(kit);
+    testkit_http_end(kit);
     for (int i = 0; i < STEPS_AT_END && testkit_step(kit, &call); i++)
         drop_chargers(kit);
+    testkit_http_end(kit);
     free_results(kit);
     generation->station = NULL;
     generation->timers = NULL;
