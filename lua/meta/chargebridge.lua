@@ -156,6 +156,8 @@ transactions = nil
 ---@class store
 ---@field get fun(key: string): any The value kept under that key, a copy; nil if there is none or its time is over.
 ---@field set fun(key: string, value: any, options?: { ttl?: string|number }) Keeps a value (nil deletes it), for ever or for `ttl` ("1h"). Keys up to 255 bytes, values up to 64 KiB. Read back at once; on disk with the next commit.
+---@field add fun(key: string, delta: number, options?: { once?: string, min?: number, max?: number, ttl?: string|number }): number?, err? Adds to a number (0 if there is none) and gives the new one; integers stay integers. A step that leads below `min` or above `max` is not made: nil and err.code "refused". With `once` a token ("stop 17") is remembered for 90 days, and a second time is not added: err.code "once". err.details.value is what stands there. Without `ttl` it keeps the time it has.
+---@field keys fun(prefix?: string): fun(): string?, any For loops: for key, value in store.keys "wallet/" do. In order of the keys; what is stored when the loop begins.
 store = {}
 
 ---Other machines, by HTTP: those that the configuration allows.

@@ -90,13 +90,47 @@ const char *station_kv_get(struct station *st, const char *key)
     return entry && !is_expired(entry) ? entry->value : NULL;
 }
 
-bool station_kv_set(struct station *st, const char *key, const char *json, int64_t ttl_ms,
-                    struct reason *why)
+const char *station_kv_next(struct station *st, size_t *at)
+{
+    const struct map_entry *entry;
+    while ((entry = map_next(&st->kv, at)) != NULL) {
+        if (!is_expired(entry->value))
+            return entry->key;
+    }
+    return NULL;
+}
+
+static bool fits(const char *key, const char *json, struct reason *why)
 {
     if (strlen(key) > KV_KEY_MAX)
         return reason_set(why, "the key has more than %d bytes", KV_KEY_MAX);
     if (json && strlen(json) > KV_VALUE_MAX)
         return reason_set(why, "the value has more than %d bytes", KV_VALUE_MAX);
+    return true;
+}
+
+static void put(struct station *st, const char *key, const char *json, wall_t expires_ms)
+{
+    entry_put(st, key, json, expires_ms);
+    struct arena *arena;
+    struct record *row = station_row(st, RECORD_KV, &arena);
+    row->kv = (struct record_kv){arena_strdup(arena, key), arena_strdup(arena, json), expires_ms};
+}
+
+bool station_kv_update(struct station *st, const char *key, const char *json, struct reason *why)
+{
+    const struct kv_entry *before = map_gets(&st->kv, key);
+    if (!fits(key, json, why))
+        return false;
+    put(st, key, json, before && !is_expired(before) ? before->expires_ms : ABSENT);
+    return true;
+}
+
+bool station_kv_set(struct station *st, const char *key, const char *json, int64_t ttl_ms,
+                    struct reason *why)
+{
+    if (!fits(key, json, why))
+        return false;
     if (!json) {
         struct kv_entry *gone = map_remove(&st->kv, span_of(key));
         if (gone)
@@ -107,9 +141,6 @@ bool station_kv_set(struct station *st, const char *key, const char *json, int64
     wall_t expires_ms = ABSENT;
     if (ttl_ms > 0 && __builtin_add_overflow(wall_now(), ttl_ms, &expires_ms))
         expires_ms = ABSENT;
-    entry_put(st, key, json, expires_ms);
-    struct arena *arena;
-    struct record *row = station_row(st, RECORD_KV, &arena);
-    row->kv = (struct record_kv){arena_strdup(arena, key), arena_strdup(arena, json), expires_ms};
+    put(st, key, json, expires_ms);
     return true;
 }

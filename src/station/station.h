@@ -236,5 +236,9 @@ const char *station_kv_get(struct station *st, const char *key); /* JSON text, b
  * memory at once, on disk with the next commit. */
 bool station_kv_set(struct station *st, const char *key, const char *json, int64_t ttl_ms,
                     struct reason *why);
+/* The same for a value that keeps the time it has left; a new one stays for ever. */
+bool station_kv_update(struct station *st, const char *key, const char *json, struct reason *why);
+/* `size_t at = 0; while ((key = station_kv_next(st, &at)))`: in no particular order. */
+const char *station_kv_next(struct station *st, size_t *at);
 
 #endif
