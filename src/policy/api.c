@@ -19,6 +19,8 @@ const struct api_table *const api_tables[] = {
     &api_table_connector,
     &api_table_tx_globals,
     &api_table_tx,
+    &api_table_site_globals,
+    &api_table_site,
     &api_table_vars,
     &api_table_err,
     &api_table_store,
@@ -300,6 +302,7 @@ void api_open(lua_State *L, struct generation *generation)
     api_open_errors(L);
     api_open_cp(L);
     api_open_tx(L);
+    api_open_site(L);
     api_open_vars(L);
     api_open_window(L);
     api_open_source(L);

@@ -178,7 +178,8 @@ int api_cp_action(lua_State *L, const char *key)
         lua_CFunction fn;
     } words[] = {{"call", api_cp_call},   {"start", cp_start},
                  {"unlock", cp_unlock},   {"trigger", cp_trigger},
-                 {"pending", cp_pending}, {"note_pending", cp_note_pending}};
+                 {"pending", cp_pending}, {"note_pending", cp_note_pending},
+                 {"limit", api_cp_limit}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (!text_is(words[i].name, key))
             continue;

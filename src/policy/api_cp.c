@@ -111,6 +111,8 @@ static int cp_index(lua_State *L)
     }
     if (api_cp_action(L, key))
         return 1;
+    if (api_cp_limit_field(L, id, key))
+        return 1;
     if (text_is(key, "vars")) {
         api_push_cp_vars(L, id);
         return 1;
@@ -223,6 +225,7 @@ static const struct api_row rows[] = {
     {"address", NULL, "string?", "The address that it is connected from.", false},
     {"connectors", NULL, "table<integer, connector>",
      "Its connectors by connectorId as they are now (a copy); 0 is the controller.", false},
+    {"limit_amps", NULL, "number?", "The limit that was set by cp:limit, in A per phase.", false},
     {"last_seen", NULL, "integer?", "When it was last heard of, in seconds since 1970.", false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
     {"call", api_cp_call,
@@ -237,6 +240,8 @@ static const struct api_row rows[] = {
      "RemoteStartTransaction; vars become part of tx.vars of the transaction that comes of it. "
      "err.code also \"Rejected\".",
      true},
+    {"limit", NULL, "fun(self: cp, limit?: { amps?: number, watts?: number }): true?, err?",
+     "Limits all its connectors together, as tx:limit does one transaction.", false},
     {"unlock", NULL, "fun(self: cp, connector: integer): true?, err?",
      "UnlockConnector; err.code also \"UnlockFailed\", \"NotSupported\".", true},
     {"trigger", NULL, "fun(self: cp, message: string, connector?: integer): true?, err?",

@@ -15,6 +15,7 @@ extern const struct api_table api_table_time, api_table_window_globals, api_tabl
 extern const struct api_table api_table_log;
 extern const struct api_table api_table_json, api_table_cp_globals, api_table_cp;
 extern const struct api_table api_table_connector, api_table_vars, api_table_err;
+extern const struct api_table api_table_site_globals, api_table_site;
 extern const struct api_table api_table_tx_globals, api_table_tx, api_table_store;
 extern const struct api_table api_table_http, api_table_http_answer;
 extern const struct api_table api_table_tags, api_table_tag, api_table_idtag_entry;
@@ -99,6 +100,7 @@ void api_open_errors(lua_State *L);    /* api.c */
 void api_open_cp(lua_State *L);
 void api_open_tx(lua_State *L);
 void api_open_vars(lua_State *L);
+void api_open_site(lua_State *L);
 void api_open_window(lua_State *L);
 void api_open_source(lua_State *L); /* api_rest_files.c */
 /* api_call.c */
@@ -132,6 +134,13 @@ int api_push_protected(lua_State *L, lua_CFunction fn, void *arg);
 /* vars of a charge point (identity) or of a transaction (id). */
 void api_push_cp_vars(lua_State *L, const char *identity);
 void api_push_tx_vars(lua_State *L, int64_t id);
+void api_push_site_vars(lua_State *L, const char *name);
+/* api_site.c. The fields push their value and return 1, or 0 for another key. */
+void api_push_site(lua_State *L, const char *name);
+int api_tx_limit(lua_State *L);
+int api_cp_limit(lua_State *L);
+int api_tx_limit_field(lua_State *L, int64_t id, const char *key);
+int api_cp_limit_field(lua_State *L, const char *cp, const char *key);
 /* Weekly windows in site time, from "22:00-06:00, sat 08:00-12:00". False and why: nothing pushed.
  */
 bool api_push_window(lua_State *L, struct span text, struct reason *why);

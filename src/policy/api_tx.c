@@ -234,6 +234,8 @@ static int tx_index(lua_State *L)
         return 1;
     }
     api_station(L, "reading a tx");
+    if (api_tx_limit_field(L, id, key))
+        return 1;
     if (find(generation_of(L), id, &view))
         push_field(L, &view, key);
     else if (text_is(key, "active"))
@@ -403,7 +405,20 @@ static const struct api_row rows[] = {
      "late, "
      "incomplete, unpriced, session_register.",
      false},
+    {"limit_amps", NULL, "number?", "The limit that was set by tx:limit, in A per phase.", false},
+    {"max_amps", NULL, "number?",
+     "What its connector can give, in A per phase: by the rating of the charge point, else the fuse of "
+     "its site.",
+     false},
+    {"wants_power", NULL, "boolean",
+     "Does the car want power? False once it suspended by itself, until it charges again.", false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
+    {"limit", api_tx_limit,
+     "fun(self: tx, limit?: { amps?: number, watts?: number }): true?, err?",
+     "Limits it to amps per phase, or to watts in all; nil: no limit any more. Does not wait: the core "
+     "sends the profile, rounded down and shaped for the charger (below 6 A is 0), again after it was "
+     "away, and nothing if the limit is the same.",
+     false},
     {"window", api_tx_window,
      "fun(self: tx, quantity: "
      "\"power\"|\"soc\"|\"energy\"|\"current\"|\"voltage\"|\"temperature\", span: "

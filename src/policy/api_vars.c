@@ -10,13 +10,15 @@
 #include "base/mem.h"
 #include "policy/api_parts.h"
 #include "policy/dry.h"
+#include "station/site.h"
 
 struct vars_owner {
-    int64_t transaction; /* 0: it is a charge point */
+    int64_t transaction; /* 0: it is a charge point; SITE: a site, by its name */
     char cp[];
 };
 
 enum { TEXT_MAX = 64 * 1024 }; /* of one value of vars or store */
+enum { SITE = -1 };
 
 static const char vars_key;
 
@@ -41,6 +43,11 @@ void api_push_tx_vars(lua_State *L, int64_t id)
     push_owner(L, "")->transaction = id;
 }
 
+void api_push_site_vars(lua_State *L, const char *name)
+{
+    push_owner(L, name)->transaction = SITE;
+}
+
 /* Scripts reach these functions only as metamethods of the userdata. */
 static const struct vars_owner *owner_at(lua_State *L, int index)
 {
@@ -49,11 +56,17 @@ static const struct vars_owner *owner_at(lua_State *L, int index)
 
 static const char *owner_name(const struct vars_owner *owner)
 {
+    if (owner->transaction == SITE)
+        return "site.vars";
     return owner->transaction ? "tx.vars" : "cp.vars";
 }
 
 static struct vars *find_vars(struct station *st, const struct vars_owner *owner)
 {
+    if (owner->transaction == SITE) {
+        struct site *site = station_site(st, owner->cp);
+        return site ? &site->vars : NULL;
+    }
     if (owner->transaction) {
         struct transaction *tx = station_transaction(st, owner->transaction);
         return tx ? &tx->vars : NULL;
@@ -65,7 +78,7 @@ static struct vars *find_vars(struct station *st, const struct vars_owner *owner
 /* Whose they are, for dry.h: the identity or the id as text. */
 static const char *subject_of(const struct vars_owner *owner, char id[24])
 {
-    if (!owner->transaction)
+    if (owner->transaction <= 0)
         return owner->cp;
     snprintf(id, 24, "%" PRId64, owner->transaction);
     return id;
@@ -139,7 +152,9 @@ static int vars_newindex(lua_State *L)
         return 0;
     if (!vars_set(vars, key, json, &why))
         return api_raise(L, "%s: %s", name, why.text);
-    if (owner->transaction)
+    if (owner->transaction == SITE)
+        site_vars_changed(st, owner->cp);
+    else if (owner->transaction)
         transaction_vars_changed(st, owner->transaction);
     else
         charge_point_vars_changed(st, owner->cp);
@@ -190,7 +205,7 @@ static int vars_pairs(lua_State *L)
 static int vars_text(lua_State *L)
 {
     const struct vars_owner *owner = owner_at(L, 1);
-    if (owner->transaction)
+    if (owner->transaction > 0)
         lua_pushfstring(L, "vars of transaction %I", (LUAI_UACINT)owner->transaction);
     else
         lua_pushfstring(L, "vars of %s", owner->cp);

@@ -15,6 +15,7 @@
 #include "policy/handlers.h"
 #include "policy/memory.h"
 #include "policy/sandbox.h"
+#include "policy/site.h"
 
 void finding_add(struct policy_report *report, const char *file, int line, const char *format, ...)
 {
@@ -179,7 +180,7 @@ bool build_run_file(struct generation *generation, size_t file, struct policy_re
 static size_t registered(const struct generation *generation, size_t file)
 {
     return handlers_of_file(generation, (int)file) + routes_count(generation) +
-           everys_count(generation);
+           everys_count(generation) + sites_count(generation);
 }
 
 static bool is_stopped(const struct generation *generation)
@@ -196,7 +197,7 @@ static void run_policy(struct generation *generation, size_t file, struct policy
     if (ok && source_kind_of(source) == SOURCE_POLICY && report->error_count == findings &&
         registered(generation, file) == before)
         finding_add(report, source->name, 0,
-                    "registers nothing: define on.<event>, or call route() or every()");
+                    "registers nothing: define on.<event>, or call route(), every() or site()");
 }
 
 static struct generation *assemble(const struct build_order *order,

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "policy/build.h"
+#include "policy/site.h"
 #include "policy/errors.h"
 #include "policy/memory.h"
 #include "policy/sandbox.h"
@@ -106,6 +107,7 @@ void generation_free(struct generation *generation)
     tasks_cancel(generation, "the generation was closed");
     everys_free(generation);
     routes_free(generation);
+    sites_free(generation);
     lua_close(generation->L);
     generation_leave_thread(generation);
     tasks_free(generation);

@@ -128,6 +128,10 @@ static int action_args(lua_State *L, const struct event *event)
 
 int hook_push_args(lua_State *L, const struct event *event)
 {
+    if (event->kind == EVENT_REBALANCE) {
+        api_push_site(L, event->site);
+        return 1;
+    }
     static int (*const pushers[EVENT_KINDS])(lua_State *, const struct event *) = {
         [EVENT_BOOT] = boot_args,
         [EVENT_AUTHORIZE] = authorize_args,
@@ -169,4 +173,5 @@ void hook_example(const struct event *event, char *out, size_t size)
         add(out, size, "transaction", number, sizeof(number), "");
     }
     add(out, size, "status", event->status, 24, "");
+    add(out, size, "site", event->site, 24, "");
 }

@@ -49,6 +49,13 @@ const struct hook_row hook_rows[] = {
      "fun(cp: cp, pending: { connector?: integer, idTag: string, vars: table, created: integer })",
      "A remote start that the charge point accepted, but no StartTransaction came of it in time.",
      NULL},
+    {"rebalance", EVENT_REBALANCE, "fun(site: site)",
+     "The chargers of a site share its power anew: a transaction began or ended, a status changed, "
+     "a "
+     "charge point came or went, the base load changed, and once a minute. Never two at once for "
+     "one "
+     "site.",
+     NULL},
     {"online", EVENT_ONLINE, "fun(cp: cp)", "A charge point connected.", NULL},
     {"offline", EVENT_OFFLINE, "fun(cp: cp)", "A charge point's connection is gone.", NULL},
     {NULL, EVENT_KINDS, NULL, NULL, NULL},

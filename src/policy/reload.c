@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/site.h"
 #include "policy/source.h"
 #include "policy/task_parts.h"
 
@@ -151,6 +152,7 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
     policy->last_number = built->number;
     policy->current = built; /* this is the swap */
     everys_start(built, policy->timers);
+    sites_start(built);
     if (old)
         drain(policy, old);
     start_probation(policy, rollback);

@@ -195,6 +195,7 @@ struct testkit *testkit_new(struct generation *generation)
     generation->station = kit->station;
     generation->testkit = kit;
     everys_start(generation, &kit->timers);
+    sites_start(generation);
     return kit;
 }
 

@@ -66,6 +66,8 @@ struct station_options {
     int64_t zone_minutes;                 /* B11 */
     int64_t reply_delay_ms;               /* Q24 */
     int64_t rating_w; /* V5: more than 5 times this is implausible; ABSENT = 1 MW */
+    int64_t phases;   /* that a connector has; ABSENT = those of its site */
+    bool dc;          /* limits of it are watts of the car */
 };
 
 struct charge_point {

@@ -3,6 +3,7 @@
  * It is an item of the charger's lane, so it never runs while a CALL is being handled; a real
  * StopTransaction that came first simply wins. */
 #include "base/mem.h"
+#include "station/limit.h"
 #include "station/lane.h"
 
 struct closing {
@@ -49,6 +50,7 @@ static void mark_stopped(struct closing *closing, struct transaction *tx)
     struct connector *at = station_connector(closing->lane->cp, tx->evse, tx->connector);
     if (at && at->transaction_id == tx->id)
         at->transaction_id = 0;
+    limit_transaction_ended(closing->st, tx);
     struct event event = {
         .kind = EVENT_STOP, .connector = tx->evse, .transaction_id = tx->id, .id_tag = tx->id_tag};
     lane_event(closing->lane, &event, true);

@@ -8,6 +8,7 @@
 #include "station/asked.h"
 #include "station/call.h"
 #include "station/effects.h"
+#include "station/limit.h"
 #include "station/messages.h"
 #include "station/pending.h"
 
@@ -182,8 +183,10 @@ static void on_timer(struct timer *timer)
 {
     struct lane *lane = CONTAINER_OF(timer, struct lane, timer);
     const struct lane_ref ref = lane_ref_of(lane);
-    if (!lane->gate_open && !lane->boot_seen && mono_now() >= lane->gate_at)
+    if (!lane->gate_open && !lane->boot_seen && mono_now() >= lane->gate_at) {
         lane->gate_open = true;
+        limit_ready(lane->st, lane->cp->id);
+    }
     struct outcall *late;
     while (lane && (late = outbox_take_expired(&lane->outbox, mono_now())) != NULL) {
         bool sent = late->sent_at != 0;
@@ -222,8 +225,11 @@ void command_boot_answered(struct lane *lane, bool ok)
 {
     lane->boot_seen = false;
     if (ok) {
+        if (lane->gate_open)
+            limit_booted(lane->st, lane->cp->id);
         lane->cp->boot_answered = true;
         lane->gate_open = true;
+        limit_ready(lane->st, lane->cp->id);
     } else {
         lane->gate_at = mono_now() + lane->st->settings.boot_grace_ms;
     }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "station/call.h"
+#include "station/limit.h"
 #include "station/messages.h"
 
 enum { CLOSE_PROTOCOL_ERROR = 1002, CLOSE_REPLACED = 4000 };
@@ -48,6 +49,7 @@ void station_connected(struct station *st, const char *identity, uint64_t connec
         st->ports.close(st->ports.ctx, old, CLOSE_REPLACED, "replaced");
     else
         event_outside(cp, EVENT_ONLINE);
+    limit_online(st, cp->id);
     command_fail(&lost, CALL_OFFLINE, "the charge point connected anew");
 }
 
@@ -63,6 +65,7 @@ void station_disconnected(struct station *st, const char *identity, uint64_t con
     LOG(LOG_INFO, "charge point disconnected", L_STR("cp", cp->id), L_STR("why", why),
         L_INT("connection", connection));
     event_outside(cp, EVENT_OFFLINE);
+    site_changed(st, cp->id);
     command_fail(&lost, CALL_OFFLINE, "the charge point went offline");
 }
 

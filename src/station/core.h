@@ -36,6 +36,7 @@ struct station {
     struct pending_start **pending; /* pending.c: oldest first */
     size_t pending_count, pending_room;
     struct timer pending_timer;
+    struct limits *limits; /* limit_parts.h: sites, and limits on their way */
     struct map failures; /* admit.c: address → struct failure * */
     struct batch *rows;  /* of this turn; NULL while there are none */
     bool rows_hold_upserts;

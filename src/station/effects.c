@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timetext.h"
+#include "station/limit.h"
 #include "station/asked.h"
 #include "station/messages.h"
 #include "station/password.h"
@@ -83,6 +84,7 @@ static void get_configuration(const struct effect *e)
         if (!key)
             continue;
         struct record_configuration *row = add_key(e, key, json_gets(item, "value"));
+        limit_learn(e->st, e->cp, key, json_gets(item, "value"));
         if (readonly && readonly->type == JSON_BOOL)
             row->readonly = readonly->boolean;
     }

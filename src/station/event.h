@@ -22,6 +22,7 @@ enum event_kind {
     EVENT_ONLINE,    /* on.online(cp) */
     EVENT_OFFLINE,   /* on.offline(cp) */
     EVENT_REMOTE_START_EXPIRED, /* on.remote_start_expired(cp, pending): no StartTransaction came */
+    EVENT_REBALANCE, /* on.rebalance(site): its chargers share their power anew */
     EVENT_ACTION, /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
                      of ours, observes the others */
     EVENT_KINDS
@@ -49,6 +50,7 @@ struct event {
     const char *action;            /* EVENT_ACTION: exact spelling */
     const char *purpose;           /* EVENT_AUTHORIZE */
     const char *status, *previous; /* EVENT_STATUS */
+    const char *site;              /* EVENT_REBALANCE: its name; cp is NULL */
     const struct json *data;       /* boot info, meter values, raw payload, or NULL */
     bool observe; /* EVENT_ACTION: answered elsewhere; a returned value is an error */
 };

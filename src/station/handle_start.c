@@ -7,6 +7,7 @@
 #include "station/decide.h"
 #include "station/decimal.h"
 #include "station/effects.h"
+#include "station/limit.h"
 #include "station/moment.h"
 #include "station/pending.h"
 
@@ -175,6 +176,7 @@ static void stored(struct call *call, struct batch *batch)
     int64_t id = row->out_id;
     add_transaction(call, start, id);
     take_pending(call, start, id);
+    limit_transaction_began(call->st, station_transaction(call->st, id));
     if (start->reservation_id != ABSENT) /* C8 */
         effects_reservation_used(call->st, call->cp, start->reservation_id, id);
     struct event event = {.kind = EVENT_START,

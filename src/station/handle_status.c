@@ -4,6 +4,7 @@
  * transaction. Policies hear of changes only; repeats are counted. */
 #include "base/mem.h"
 #include "station/effects.h"
+#include "station/limit.h"
 #include "station/moment.h"
 
 enum { AHEAD_MS = 5 * 60 * 1000 };
@@ -96,6 +97,7 @@ static void apply(struct call *call, struct connector *at, const struct status *
         station_row_connector(call->st, call->cp, at);
     if (!changed)
         return;
+    limit_status(call->st, call->cp, at);
     bool lost = text_is(at->status, "Faulted") || text_is(at->status, "Unavailable");
     if (lost) /* N5 */
         effects_connector_lost(call->st, call->cp, at->evse);

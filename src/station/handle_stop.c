@@ -10,6 +10,7 @@
 #include "station/attach.h"
 #include "station/decide.h"
 #include "station/decimal.h"
+#include "station/limit.h"
 #include "station/meter_rows.h"
 #include "station/moment.h"
 
@@ -169,6 +170,7 @@ static void transaction_close(struct call *call, const struct stop *stop, struct
     struct connector *at = station_connector(call->cp, tx->evse, tx->connector);
     if (at && at->transaction_id == tx->id)
         at->transaction_id = 0;
+    limit_transaction_ended(call->st, tx);
     struct event event = {
         .kind = EVENT_STOP, .connector = tx->evse, .transaction_id = tx->id, .id_tag = tx->id_tag};
     lane_event(call->lane, &event, true);

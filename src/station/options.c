@@ -33,12 +33,15 @@ static const struct option options[] = {
     {"replyDelayMs", OPTION_INT, OPTION_AT(reply_delay_ms), 0, 10000},
     /* V5: more than 5 times this power is implausible. */
     {"ratingW", OPTION_INT, OPTION_AT(rating_w), 1, 100000000},
+    /* P3: for limits. */
+    {"phases", OPTION_INT, OPTION_AT(phases), 1, 3},
+    {"dc", OPTION_BOOL, OPTION_AT(dc), 0, 0},
 };
 
 void options_init(struct station_options *out, const struct station_settings *settings)
 {
     *out = (struct station_options){
-        .strict = settings->strict, .pong_required = true, .rating_w = ABSENT};
+        .strict = settings->strict, .pong_required = true, .rating_w = ABSENT, .phases = ABSENT};
 }
 
 static const struct option *option_find(struct span name)

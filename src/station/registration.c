@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "station/limit.h"
 #include "station/lane.h"
 #include "station/pending.h"
 
@@ -219,6 +220,7 @@ bool station_delete(struct station *st, const char *id, struct reason *why, chan
     uint64_t connection = cp->connection;
     cp->connection = 0;
     pending_forget(st, cp);
+    limit_forget(st, cp->id);
     struct outbox lost = command_reset(cp->lane);
     charge_point_remove(st, cp);
     station_submit(st, batch);

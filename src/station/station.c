@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "station/limit.h"
 #include "station/lane.h"
 
 struct station *station_new(const struct station_settings *settings,
@@ -24,6 +25,7 @@ struct station *station_new(const struct station_settings *settings,
     st->tags.ignore_case = true;          /* A1 */
     kv_init(st);
     pending_init(st);
+    limits_init(st);
     return st;
 }
 
@@ -54,6 +56,7 @@ void station_free(struct station *st)
     tags_clear(st);
     kv_clear(st);
     pending_clear(st);
+    limits_clear(st);
     failures_clear(st);
     station_dirty_clear(st);
     batch_free(st->rows);
@@ -175,6 +178,7 @@ static void restore_kv(void *ctx, const struct record_kv *row)
 {
     kv_restore(ctx, row);
     pending_restore(ctx, row);
+    limit_restore(ctx, row);
 }
 
 struct restore_sink station_restore_sink(struct station *st)

@@ -1,0 +1,121 @@
+/* The guard of a site's fuse: how much a limit may be raised now.
+ *
+ * A charger may draw what it accepted last, or what is on its way to it, whichever is more; after a
+ * lower limit its car has the site's settling time to follow. Lowering is never held back. Raising
+ * waits while something of the site is on its way down, and then gets what is left: so the sum is
+ * never above the fuse, whatever a policy asks for. A charger that is offline, or refuses, counts
+ * with what it has, and holds nobody else up. */
+#include <math.h>
+
+#include "station/limit_parts.h"
+
+static const double CLIPPED_STEP_A = 1; /* of a raise that gets less than it wants */
+
+struct load {
+    double drawn_a;
+    bool falling;
+};
+
+static double most_of(struct station *st, const struct site *site, int64_t transaction)
+{
+    double most = station_max_amps(st, transaction);
+    return most < 0 ? site->fuse_a : most;
+}
+
+/* Without a profile of its own a transaction follows the failsafe, if that was accepted. */
+static double held_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
+                      const struct transaction *tx)
+{
+    const struct slot *failsafe = slot_find(limiter, SLOT_FAILSAFE, 0);
+    if (slot && slot->held_a >= 0)
+        return slot->held_a;
+    if (failsafe && failsafe->held_a >= 0)
+        return failsafe->held_a;
+    return most_of(site->st, site, tx->id);
+}
+
+static double drawn_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
+                       const struct transaction *tx)
+{
+    double drawn = held_by(limiter, slot, site, tx);
+    if (slot && slot_is_sent(limiter, slot)) {
+        double sent = limiter->sent_a < 0 ? most_of(site->st, site, tx->id) : limiter->sent_a;
+        drawn = sent > drawn ? sent : drawn;
+    }
+    if (slot && mono_now() < slot->falling_until && slot->falling_a > drawn)
+        drawn = slot->falling_a;
+    return drawn;
+}
+
+/* Is there something on its way that will make it draw less soon? */
+static bool is_falling(struct limiter *limiter, const struct slot *slot, double held)
+{
+    const struct charge_point *cp = station_find(limiter->st, limiter->cp);
+    if (mono_now() < slot->falling_until)
+        return true;
+    if (!cp || !cp->connection || limiter->no_profiles || !slot->wanted || slot->wanted_a < 0)
+        return false;
+    if (slot_is_sent(limiter, slot))
+        return limiter->sent_a >= 0 && limiter->sent_a <= held;
+    double wanted = limit_rounded(limiter, slot->wanted_a);
+    return mono_now() >= slot->not_before &&
+           (wanted < held - 1e-6 || (!slot->confirmed && wanted <= held));
+}
+
+/* Of all but `except`. */
+static struct load load_of(struct station *st, const struct site *site, const struct slot *except)
+{
+    struct load load = {.drawn_a = site->base_load_a};
+    const struct transaction *tx;
+    size_t at = 0;
+    while ((tx = station_transaction_next(st, &at)) != NULL) {
+        if ((tx->flags & TX_STALE) || !site_has(st, site, tx->cp))
+            continue;
+        struct limiter *limiter = limiter_find(st, tx->cp);
+        const struct slot *slot = slot_find(limiter, SLOT_TX, tx->evse);
+        if (slot && slot->transaction != tx->id)
+            slot = NULL;
+        if (slot && slot == except)
+            continue;
+        load.drawn_a += drawn_by(limiter, slot, site, tx);
+        load.falling |= slot && is_falling(limiter, slot, held_by(limiter, slot, site, tx));
+    }
+    return load;
+}
+
+bool limit_allowed(struct limiter *limiter, const struct slot *slot, double wanted, double *out)
+{
+    struct station *st = limiter->st;
+    const struct site *site = station_site_of(st, limiter->cp);
+    const struct transaction *tx = station_transaction(st, slot->transaction);
+    *out = wanted;
+    if (!site || !tx)
+        return true;
+    double held = held_by(limiter, slot, site, tx);
+    double asked = wanted < 0 ? most_of(st, site, tx->id) : wanted;
+    if (asked <= held + 1e-6)
+        return true;
+    struct load load = load_of(st, site, slot);
+    double room = site->fuse_a - load.drawn_a;
+    if (asked <= room + 1e-6)
+        return true;
+    double clipped = limit_rounded(limiter, room > 0 ? room : 0);
+    *out = clipped;
+    return !load.falling && clipped >= held + CLIPPED_STEP_A;
+}
+
+mono_t limit_next_settled(struct station *st)
+{
+    mono_t next = INT64_MAX, now = mono_now();
+    const struct map_entry *entry;
+    size_t at = 0;
+    while ((entry = map_next(&st->limits->limiters, &at)) != NULL) {
+        const struct limiter *limiter = entry->value;
+        for (size_t i = 0; i < limiter->count; i++) {
+            mono_t until = limiter->slots[i].falling_until;
+            if (until > now && until < next)
+                next = until;
+        }
+    }
+    return next;
+}
