@@ -1,5 +1,6 @@
 /* See testkit.h: the station of a test with its ports, and the queues behind them. */
 #include "policy/testkit.h"
+#include "policy/site.h"
 
 #include <string.h>
 
@@ -362,6 +363,14 @@ static bool take_frame(struct testkit *kit, struct testkit_call *call)
     return is_call;
 }
 
+/* What belongs to this very moment, such as sharing a site's power anew. */
+static bool run_due(struct testkit *kit)
+{
+    bool due = timers_next(&kit->timers) == 0;
+    timers_run(&kit->timers);
+    return due;
+}
+
 bool testkit_step(struct testkit *kit, struct testkit_call *call)
 {
     for (;;) {
@@ -376,7 +385,7 @@ bool testkit_step(struct testkit *kit, struct testkit_call *call)
                 return true;
         } else {
             station_flush(kit->station);
-            if (!kit->batches)
+            if (!kit->batches && !run_due(kit))
                 return false;
         }
     }
