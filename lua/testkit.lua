@@ -61,8 +61,10 @@ local function new_test(kit)
   end
 
   local function answer_call(cp, id, action, payload)
-    sent[#sent + 1] = { cp = cp, action = action, payload = payload }
+    local call = { cp = cp, action = action, payload = payload }
+    sent[#sent + 1] = call
     local answer, instead = answer_to(cp, action, payload)
+    call.accepted = answer ~= nil and answer.status == "Accepted"
     if answer then
       kit.reply(cp, id, answer)
       stop_by_remote(cp, action, payload, answer)
@@ -187,6 +189,18 @@ local function new_test(kit)
   function t.called(cp, action)
     local calls = t.sent(cp, action)
     return calls[#calls] and calls[#calls].payload
+  end
+
+  -- The limit that a charger was told last for this transaction, and its unit.
+  function t.limit(tx)
+    local calls = t.sent(tx.cp.id, "SetChargingProfile")
+    for i = #calls, 1, -1 do
+      local profile = calls[i].payload.csChargingProfiles
+      if profile.transactionId == tx.id and calls[i].accepted then
+        local schedule = profile.chargingSchedule
+        return schedule.chargingSchedulePeriod[1].limit, schedule.chargingRateUnit
+      end
+    end
   end
 
   function t.advance(time)

@@ -240,6 +240,8 @@ static const struct api_row t_rows[] = {
      "Sets a tag as PUT /api/v1/tags does.", false},
     {"called", NULL, "fun(cp?: string, action: string): table?",
      "The payload of the newest such CALL to a charger; nil if there was none.", false},
+    {"limit", NULL, "fun(tx: tx): number?, string?",
+     "The limit that its charger was told last and accepted, and the unit: \"A\" or \"W\".", false},
     {"request", NULL,
      "fun(route: string, body?: any, headers?: table<string, string>): integer, any",
      "A REST request with an admin key: t.request(\"GET /mine?a=1\"); status and body. Headers: "

@@ -1,0 +1,4 @@
+-- A depot behind a fence: every car that gets in may charge.
+function on.authorize(idTag, cp)
+  return "Accepted"
+end
