@@ -14,6 +14,8 @@
 ---@field meter fun(tx: tx, m: table) Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage (V), current (A), temperature (°C), implausible, samples}; what was not measured is nil.
 ---@field status fun(cp: cp, connector: integer, status: string, previous: string?) The status of a connector changed (0 = the charge point itself). Repeats raise no event.
 ---@field remote_start_expired fun(cp: cp, pending: { connector?: integer, idTag: string, vars: table, created: integer }) A remote start that the charge point accepted, but no StartTransaction came of it in time.
+---@field rebalance fun(site: site) The chargers of a site share its power anew: a transaction began or ended, a status changed, a charge point came or went, the base load changed, and once a minute. Never two at once for one site.
+---@field reminder fun(tx: tx, name: string) The time of a tx:remind has come; it is told once, while the transaction is open. What was due while the server was down is told after its start, when chargers may still be offline. What a handler that does not wait has written (vars, store) is stored together with that; one that waits and is cut off, by a crash or a reload, is told again.
 ---@field online fun(cp: cp) A charge point connected.
 ---@field offline fun(cp: cp) A charge point's connection is gone.
 ---@field [string] fun(cp: cp, req: table): table? A raw OCPP action.
@@ -92,10 +94,12 @@ chargepoints = nil
 ---@field firmware string? As in its last BootNotification.
 ---@field address string? The address that it is connected from.
 ---@field connectors table<integer, connector> Its connectors by connectorId as they are now (a copy); 0 is the controller.
+---@field limit_amps number? The limit that was set by cp:limit, in A per phase.
 ---@field last_seen integer? When it was last heard of, in seconds since 1970.
 ---@field vars vars Values that outlive reloads and restarts.
 ---@field call fun(self: cp, action: string, payload?: table, options?: { timeout?: string|number }): table?, err? Sends a CALL; the payload is spelled as on the wire. The answer's payload, or nil and an error: err.code is "offline", "timeout", "refused", "gone" or the code of a CALLERROR. **Waits.**
 ---@field start fun(self: cp, what: { connector?: integer, idTag: string, vars?: table }): true?, err? RemoteStartTransaction; vars become part of tx.vars of the transaction that comes of it. err.code also "Rejected". **Waits.**
+---@field limit fun(self: cp, limit?: { amps?: number, watts?: number }): true?, err? Limits all its connectors together, as tx:limit does one transaction.
 ---@field unlock fun(self: cp, connector: integer): true?, err? UnlockConnector; err.code also "UnlockFailed", "NotSupported". **Waits.**
 ---@field trigger fun(self: cp, message: string, connector?: integer): true?, err? TriggerMessage; err.code also "Rejected", "NotImplemented". **Waits.**
 ---@field pending fun(self: cp, connector?: integer): { idTag: string, connector?: integer, vars: table, since: integer }? The remote start that waits there for its StartTransaction.
@@ -138,10 +142,32 @@ transactions = nil
 ---@field meter_start integer? The meter at its start, in Wh.
 ---@field stop_reason string? Why it ended, in on.stop (and in tests, after it).
 ---@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register.
+---@field limit_amps number? The limit that was set by tx:limit, in A per phase.
+---@field max_amps number? What its connector can give, in A per phase: by the rating of the charge point, else the fuse of its site.
+---@field wants_power boolean Does the car want power? False once it suspended by itself, until it charges again.
 ---@field vars vars Values that outlive reloads and restarts.
+---@field limit fun(self: tx, limit?: { amps?: number, watts?: number }): true?, err? Limits it to amps per phase, or to watts in all; nil: no limit any more. Does not wait: the core sends the profile, rounded down and shaped for the charger (below 6 A is 0), again after it was away, and nothing if the limit is the same.
 ---@field window fun(self: tx, quantity: "power"|"soc"|"energy"|"current"|"voltage"|"temperature", span: string|number): { mean?: number, min?: number, max?: number, first: number, last: number, delta: number, count: integer, seconds: number }? What was measured in the last `span` ("10m"), up to the end of one that is over; nil if nothing was. W, %, Wh (no mean, min, max), A, V, °C; the mean is weighted by time. Begins with the value at the beginning of the span, if one was measured before; `seconds` is how much of the span is covered.
 ---@field slices fun(self: tx, period?: string|number): fun(): { start: integer, seconds: number, kwh?: number, energy_wh?: integer, kw?: number, hour: integer, minute: integer, weekday: integer, date: string }? For loops: its time cut at whole quarters of an hour (or another period that divides a day) of site time, with the energy of each; they add up to tx.energy_wh. hour … date are of its beginning, weekday 1 is Monday. kwh is nil if the energy cannot be told.
+---@field remind fun(self: tx, name: string, delay?: string|number): true?, err? Runs on.reminder(tx, name) after that time, also after a reload or a restart, unless the transaction ends before. The same name again replaces it; without a delay it is cancelled. Up to 16 names. err.code "gone": it is over.
 ---@field stop fun(self: tx, reason?: string): true?, err? RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason reads once it ended. err.code also "Rejected". **Waits.**
+
+---While a file loads: site "depot" { chargers = { "CP1" } or "*", fuse = 100 } defines a site; also phases = 3, voltage = 230, base_load = 0 (A), failsafe (A a connector has without the server: 6, or 0 if the fuse is too small for that at all of them; false: none), settle = "5s" (how long a car may take to follow a lower limit). Later: that site, or nil.
+---@type fun(name: string): site?
+site = nil
+
+---Chargers behind one fuse. The core guards it: limits are lowered at once, and raised only as far as all cars together stay under fuse and base load.
+---@class site
+---@field name string Its name.
+---@field fuse number? A per phase.
+---@field phases integer? 1 or 3.
+---@field voltage number? V of a phase.
+---@field base_load number? A per phase of everything that is no charger. May be set at any time; kept until the definition changes.
+---@field failsafe number? A that a connector has without the server.
+---@field vars vars Values that outlive reloads and restarts.
+---@field charging fun(self: site): tx[] The transactions at its chargers whose cars want power, oldest first; those of chargers that are offline are among them.
+---@field idle fun(self: site): tx[] The others: full cars and such (tx.wants_power is false), oldest first.
+---@field chargers fun(self: site): cp[] Its charge points that are known, in the order of their first contact.
 
 ---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.
 ---@class vars

@@ -120,6 +120,7 @@ int api_cp_action(lua_State *L, const char *key); /* api_actions.c: pushes that 
 int api_tx_stop(lua_State *L);
 int api_tx_window(lua_State *L); /* api_series.c */
 int api_tx_slices(lua_State *L);
+int api_tx_remind(lua_State *L);
 /* A cp, or the text of an identity; NULL for anything else. */
 const char *api_cp_or_name(lua_State *L, int index);
 /* Parses and pushes: 0, or -1 with nothing pushed and why. Raises only without memory. */

@@ -2,11 +2,13 @@
  *
  * The series is the station's (station/track.h); here are only the words. Times are site time
  * (policies.zone). A transaction that is gone has no window and no slices. */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/dry.h"
 
 enum { SLICES_MAX = 20000, DAY_S = 24 * 60 * 60 };
 
@@ -134,5 +136,45 @@ int api_tx_slices(lua_State *L)
     if (tx)
         track_slices(tx, end, period_ms, zone_ms, slices->items);
     lua_pushcclosure(L, next_slice, 1);
+    return 1;
+}
+
+/* ---- tx:remind ---- */
+
+static bool note_dry(lua_State *L, int64_t id, const char *name, int64_t delay_ms)
+{
+    char subject[24];
+    struct strbuf detail = {0};
+    struct json_out o = {.to = &detail};
+    if (!dry_wanted(L))
+        return false;
+    snprintf(subject, sizeof(subject), "%lld", (long long)id);
+    json_open(&o, '{');
+    json_key(&o, "name");
+    json_put_string(&o, name);
+    if (delay_ms != ABSENT) {
+        json_key(&o, "delayMs");
+        json_put_int(&o, delay_ms);
+    }
+    json_close(&o, '}');
+    bool dry = dry_note(L, "tx:remind", subject, strbuf_text(&detail));
+    strbuf_clear(&detail);
+    return dry;
+}
+
+int api_tx_remind(lua_State *L)
+{
+    int64_t id = api_check_tx(L, 1);
+    struct station *st = api_station(L, "tx:remind");
+    const char *name = api_arg_string(L, "tx:remind", 2, "name");
+    int64_t delay_ms =
+        lua_isnoneornil(L, 3) ? ABSENT : api_arg_duration(L, "tx:remind", 3, "delay");
+    const struct transaction *tx = station_transaction(st, id);
+    struct reason why;
+    if (!tx || tx->stopped)
+        return api_fail(L, "gone", "transaction %lld is over", (long long)id);
+    if (!note_dry(L, id, name, delay_ms) && !station_remind(st, id, name, delay_ms, &why))
+        return api_raise(L, "tx:remind: %s", why.text);
+    lua_pushboolean(L, 1);
     return 1;
 }

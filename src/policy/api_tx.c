@@ -437,6 +437,11 @@ static const struct api_row rows[] = {
      "of site time, with the energy of each; they add up to tx.energy_wh. hour … date are of its "
      "beginning, weekday 1 is Monday. kwh is nil if the energy cannot be told.",
      false},
+    {"remind", api_tx_remind, "fun(self: tx, name: string, delay?: string|number): true?, err?",
+     "Runs on.reminder(tx, name) after that time, also after a reload or a restart, unless the "
+     "transaction ends before. The same name again replaces it; without a delay it is cancelled. "
+     "Up to 16 names. err.code \"gone\": it is over.",
+     false},
     {"stop", api_tx_stop, "fun(self: tx, reason?: string): true?, err?",
      "RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason "
      "reads once it ended. err.code also \"Rejected\".",

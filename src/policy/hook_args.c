@@ -113,6 +113,13 @@ static int expired_args(lua_State *L, const struct event *event)
     return 2;
 }
 
+static int reminder_args(lua_State *L, const struct event *event)
+{
+    api_push_tx(L, event->transaction_id);
+    lua_pushstring(L, event->purpose);
+    return 2;
+}
+
 static int cp_args(lua_State *L, const struct event *event)
 {
     api_push_cp(L, event->cp);
@@ -142,6 +149,7 @@ int hook_push_args(lua_State *L, const struct event *event)
         [EVENT_ONLINE] = cp_args,
         [EVENT_OFFLINE] = cp_args,
         [EVENT_REMOTE_START_EXPIRED] = expired_args,
+        [EVENT_REMINDER] = reminder_args,
         [EVENT_ACTION] = action_args,
     };
     return pushers[event->kind](L, event);

@@ -56,6 +56,12 @@ const struct hook_row hook_rows[] = {
      "one "
      "site.",
      NULL},
+    {"reminder", EVENT_REMINDER, "fun(tx: tx, name: string)",
+     "The time of a tx:remind has come; it is told once, while the transaction is open. What was "
+     "due while the server was down is told after its start, when chargers may still be offline. "
+     "What a handler that does not wait has written (vars, store) is stored together with that; "
+     "one that waits and is cut off, by a crash or a reload, is told again.",
+     NULL},
     {"online", EVENT_ONLINE, "fun(cp: cp)", "A charge point connected.", NULL},
     {"offline", EVENT_OFFLINE, "fun(cp: cp)", "A charge point's connection is gone.", NULL},
     {NULL, EVENT_KINDS, NULL, NULL, NULL},
@@ -188,6 +194,7 @@ static void finished(void *ctx, lua_State *L, int nresults, const struct task_en
     asking->waits += end->waits;
     if (!end->ok)
         note_failure(asking, end);
+    asking->verdict.again = end->refused || (end->cancelled && asking->generation->closing);
     bool goes_on = !end->ok && asking->kept != LUA_NOREF && !asking->generation->closing;
     if (goes_on && ++asking->at < asking->list->count)
         start_rest(asking);

@@ -340,7 +340,7 @@ static void refuse(struct generation *generation, const struct task_start *start
     struct error_event event = {start->label, start->cp, start->example};
     if (!generation->closing)
         errors_record(generation, &what, &event, NULL);
-    struct task_end end = {.error = why, .cancelled = generation->closing};
+    struct task_end end = {.error = why, .cancelled = generation->closing, .refused = true};
     finished(ctx, generation->L, 0, &end);
 }
 

@@ -54,6 +54,7 @@ struct task_end {
     const char *file;  /* where it failed, or NULL */
     int line;
     bool cancelled;
+    bool refused;   /* it never ran: too many, or no memory */
     int64_t run_us; /* in scripts, without the waits */
     uint32_t waits;
 };

@@ -37,6 +37,7 @@ struct station {
     size_t pending_count, pending_room;
     struct timer pending_timer;
     struct limits *limits; /* limit_parts.h: sites, and limits on their way */
+    uint64_t reminder_serial; /* remind.c */
     struct map failures; /* admit.c: address → struct failure * */
     struct batch *rows;  /* of this turn; NULL while there are none */
     bool rows_hold_upserts;

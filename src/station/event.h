@@ -23,6 +23,7 @@ enum event_kind {
     EVENT_OFFLINE,   /* on.offline(cp) */
     EVENT_REMOTE_START_EXPIRED, /* on.remote_start_expired(cp, pending): no StartTransaction came */
     EVENT_REBALANCE, /* on.rebalance(site): its chargers share their power anew */
+    EVENT_REMINDER,             /* on.reminder(tx, name) */
     EVENT_ACTION, /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
                      of ours, observes the others */
     EVENT_KINDS
@@ -48,7 +49,7 @@ struct event {
     int64_t transaction_id;        /* 0 if none */
     const char *id_tag;            /* upper-cased; NULL if none */
     const char *action;            /* EVENT_ACTION: exact spelling */
-    const char *purpose;           /* EVENT_AUTHORIZE */
+    const char *purpose;           /* EVENT_AUTHORIZE; EVENT_REMINDER: its name */
     const char *status, *previous; /* EVENT_STATUS */
     const char *site;              /* EVENT_REBALANCE: its name; cp is NULL */
     const struct json *data;       /* boot info, meter values, raw payload, or NULL */
@@ -66,6 +67,7 @@ struct verdict {
     const char *word;         /* GIVEN, for events answered by a word */
     const struct json *extra; /* second value as an object, or the raw answer; may be NULL */
     const char *why;  /* given by the policy or the error; for records, never for chargers */
+    bool again;       /* FAILED: not run for want of room, or cut off with its generation */
     const char *file; /* which policy decided or failed; NULL if none */
     int64_t line;
     int64_t generation;

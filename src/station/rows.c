@@ -54,12 +54,6 @@ static void submit_rows(struct station *st)
     submit_now(st, batch);
 }
 
-void station_submit(struct station *st, struct batch *batch)
-{
-    if (st->rows_hold_upserts)
-        submit_rows(st);
-    submit_now(st, batch);
-}
 
 void station_batch_back(struct station *st, const struct batch *batch)
 {
@@ -132,6 +126,14 @@ void station_flush(struct station *st)
 {
     write_dirty(st);
     submit_rows(st);
+}
+
+/* The vars too: what one handler wrote stays in one batch. */
+void station_submit(struct station *st, struct batch *batch)
+{
+    if (st->rows_hold_upserts)
+        station_flush(st);
+    submit_now(st, batch);
 }
 
 /* ---- rows of one kind ---- */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "station/limit.h"
 #include "station/lane.h"
+#include "station/remind.h"
 
 struct station *station_new(const struct station_settings *settings,
                             const struct station_ports *ports, struct timers *timers)
@@ -179,6 +180,7 @@ static void restore_kv(void *ctx, const struct record_kv *row)
     kv_restore(ctx, row);
     pending_restore(ctx, row);
     limit_restore(ctx, row);
+    remind_restore(ctx, row);
 }
 
 struct restore_sink station_restore_sink(struct station *st)

@@ -211,6 +211,14 @@ bool station_pending_drop(struct station *st, const char *cp, int64_t connector)
 /* Merges a JSON object into its vars (autocharge). False: there is none, or no object. */
 bool station_pending_note(struct station *st, const char *cp, int64_t connector, const char *json);
 
+/* ---- reminders (remind.c) ---- */
+
+/* EVENT_REMINDER after delay_ms, once, even if the server is restarted meanwhile; ends with the
+ * transaction. The same name replaces; delay_ms ABSENT cancels. False and `why`: it is over, too
+ * many, or no name. */
+bool station_remind(struct station *st, int64_t id, const char *name, int64_t delay_ms,
+                    struct reason *why);
+
 /* ---- tags (REST; the default policy reads them beside its list) ---- */
 
 struct id_tag {

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "station/core.h"
+#include "station/remind.h"
 
 struct transaction *transaction_new(const char *cp)
 {
@@ -31,6 +32,7 @@ static void transaction_free(struct transaction *tx)
     xfree(tx->verdict);
     xfree(tx->reason);
     track_clear(&tx->track);
+    remind_free(tx);
     vars_clear(&tx->vars);
     xfree(tx);
 }
@@ -77,6 +79,7 @@ void transaction_drop(struct station *st, int64_t id)
     struct transaction *tx = station_transaction(st, id);
     if (!tx)
         return;
+    remind_end(st, tx);
     if (tx->vars.dirty)
         transaction_vars_row(st, tx);
     struct transaction **at = &st->transactions[place_of(st, id)];

@@ -322,10 +322,20 @@ UNUSED static void store_release(struct fake *f)
 
 /* ---- policies ---- */
 
-static const char *const event_names[] = {"boot",   "authorize", "start",
-                                          "stop",   "meter",     "status",
-                                          "online", "offline",   "remote_start_expired",
-                                          "action"};
+static const char *const event_names[EVENT_KINDS] = {
+    [EVENT_BOOT] = "boot",
+    [EVENT_AUTHORIZE] = "authorize",
+    [EVENT_START] = "start",
+    [EVENT_STOP] = "stop",
+    [EVENT_METER] = "meter",
+    [EVENT_STATUS] = "status",
+    [EVENT_ONLINE] = "online",
+    [EVENT_OFFLINE] = "offline",
+    [EVENT_REMOTE_START_EXPIRED] = "remote_start_expired",
+    [EVENT_REMINDER] = "reminder",
+    [EVENT_REBALANCE] = "rebalance",
+    [EVENT_ACTION] = "action",
+};
 
 static void event_line(struct fake *f, const struct event *event)
 {
