@@ -11,13 +11,14 @@ local function shown(row)
   return rest.item(row, ENTRY, { knownMs = "knownAt" })
 end
 
--- Everything that is known of a charge point, or of one key, as rows by key; nil and a problem.
+-- Everything that is known of a charge point, or of one key, as rows by key in capitals (keys have no case),
+-- and the keys in their order; nil and a problem.
 local function known(cpid, key)
   local by_key, order, cursor = {}, {}, nil
   repeat
     local rows, next, status, why = rest.query("configuration", { cpid = cpid, key = key, limit = 1000, cursor = cursor })
     if not rows then return nil, function() return problem(status, why) end end
-    for _, row in ipairs(rows) do by_key[row.key], order[#order + 1] = row, row.key end
+    for _, row in ipairs(rows) do by_key[string.upper(row.key)], order[#order + 1] = row, row.key end
     cursor = next
   until not cursor
   return by_key, order
@@ -36,15 +37,14 @@ local function refresh(cpid, by)
   if not before then return order end
   local answer, failed = get(cpid, nil, by)
   if not answer then return failed end
-  local came, most = {}, before.GetConfigurationMaxKeys
-  for _, entry in ipairs(answer.configurationKey or {}) do
-    came[entry.key] = true
-    if entry.key == "GetConfigurationMaxKeys" then most = entry end
-  end
+  local came = {}
+  for _, entry in ipairs(answer.configurationKey or {}) do came[string.upper(entry.key)] = entry end
+  local most = came.GETCONFIGURATIONMAXKEYS or before.GETCONFIGURATIONMAXKEYS
   local size = math.max(1, math.min(SLICE, math.tointeger(tonumber(most and most.value)) or SLICE))
   local missing = {}
   for _, key in ipairs(order) do
-    if not came[key] and not before[key].unknown then missing[#missing + 1] = key end
+    local name = string.upper(key)
+    if not came[name] and not before[name].unknown then missing[#missing + 1] = key end
   end
   for from = 1, #missing, size do
     answer, failed = get(cpid, { table.unpack(missing, from, math.min(from + size - 1, #missing)) }, by)
@@ -79,8 +79,9 @@ route("GET /api/v1/chargepoints/{cpid}/configuration/{key}", {
   end
   local rows, failed = known(cp.cpid, key)
   if not rows then return failed() end
-  if not rows[key] then return problem(404, "nothing is known of this key; ?refresh=true asks the charge point") end
-  return 200, shown(rows[key])
+  local row = rows[string.upper(key)]
+  if not row then return problem(404, "nothing is known of this key; ?refresh=true asks the charge point") end
+  return 200, shown(row)
 end)
 
 local WRITTEN = { "key", "value", "status", "sent" }
@@ -110,7 +111,7 @@ route("PUT /api/v1/chargepoints/{cpid}/configuration/{key}", {
   local rows, failed = known(cp.cpid, key)
   if not rows then return failed() end
   local written
-  written, failed = write(cp.cpid, rows[key], key, req.json.value, req.query.force, req.key)
+  written, failed = write(cp.cpid, rows[string.upper(key)], key, req.json.value, req.query.force, req.key)
   if not written then return failed() end
   if written.status ~= "Accepted" and written.status ~= "RebootRequired" then
     return problem(409, "the charger answered " .. tostring(written.status), { response = { status = written.status } })
@@ -135,7 +136,7 @@ route("PUT /api/v1/chargepoints/{cpid}/configuration", {
   if not rows then return failed() end
   local items = json.array()
   for i, key in ipairs(names) do
-    items[i], failed = write(cp.cpid, rows[key], key, req.json[key], req.query.force, req.key)
+    items[i], failed = write(cp.cpid, rows[string.upper(key)], key, req.json[key], req.query.force, req.key)
     if not items[i] then return failed() end
   end
   return 200, { items = items }

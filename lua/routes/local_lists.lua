@@ -97,16 +97,14 @@ local function resend(cpid)
   log.warn("%s: LocalListConflict, its list could not be sent again: %s", cpid, answer.detail)
 end
 
--- Who said LocalListConflict on its controller since `from`, each once.
+-- Who said LocalListConflict on its controller from `from` on, before `to`.
 local function conflicts(from, to)
   local found, cursor = {}, nil
   repeat
     local rows, next = core.query("statuses", { connectorId = 0, from = from, to = to, limit = 1000, cursor = cursor })
     if not rows then return nil end
     for _, row in ipairs(rows) do
-      if row.errorCode == "LocalListConflict" and not found[row.cpid] then
-        found[row.cpid], found[#found + 1] = true, row.cpid
-      end
+      if row.errorCode == "LocalListConflict" then found[row.cpid] = true end
     end
     cursor = next
     core.pause()
@@ -114,19 +112,34 @@ local function conflicts(from, to)
   return found
 end
 
-local looked_until                                      -- nil after a load: what was before is not looked at
+local DUE, RESENT = "chargebridge/local-lists-due", "chargebridge/local-list-resent/"
+local OVERLAP = 5000                                    -- a status may be on disk later than it came
+local looked_until                                      -- nil after a load: the minute before that is looked at too
 
--- N3: its list is sent again, whole, within a minute; at most once in ten minutes, so that one which
--- always says so is no endless loop.
-every("1m", function()
-  local to = core.now_ms()
-  local found = looked_until and conflicts(looked_until, to) or {}
+-- Those that are to get their list again, the new ones noted: at most once in ten minutes each, so that
+-- one which always says so is no endless loop.
+local function due()
+  local to, all = core.now_ms(), json.array(store.get(DUE))
+  local found = conflicts((looked_until or to - 120000) - OVERLAP, to)
+  if not found then return all end                      -- the store fails: it is looked at again
   looked_until = to
-  for _, cpid in ipairs(found) do
-    local key = "chargebridge/local-list-resent/" .. string.sub(cpid, 1, 200)
+  for cpid in pairs(found) do
+    local key = RESENT .. string.sub(cpid, 1, 200)
     if not store.get(key) then
       store.set(key, true, { ttl = "10m" })
-      resend(cpid)
+      all[#all + 1] = cpid
     end
+  end
+  store.set(DUE, all)
+  return all
+end
+
+-- N3: its list is sent again, whole, within a minute.
+every("1m", function()
+  local all = due()
+  while #all > 0 do
+    local cpid = table.remove(all)
+    store.set(DUE, all)                                 -- a charger with which this fails is tried once
+    resend(cpid)
   end
 end)

@@ -7,7 +7,8 @@ local PROFILE = {
   "cpid", "connectorId", "chargingProfileId", "stackLevel", "purpose", "transactionId", "acceptedAt", "profile",
 }
 local PURPOSES = "ChargePointMaxProfile|TxDefaultProfile|TxProfile"
-local LAST, HOURS, HOURS_MAX = "chargebridge/profiles/last", 1, 7 * 24
+local LAST, ID_MAX = "chargebridge/profiles/last", 2147483647
+local HOURS, HOURS_MAX = 1, 7 * 24
 
 -- All profiles of a charge point: nil and a problem when the store fails.
 local function all_of(cpid)
@@ -75,21 +76,57 @@ local LIMIT = {
   chargingProfileId = "integer?", validTo = "time?",
 }
 
+-- The units that the charger told it takes; what is not known is taken for both.
+local function units_of(cpid)
+  local rows, _, status, why = rest.query("configuration", { cpid = cpid, key = "ChargingScheduleAllowedChargingRateUnit" })
+  if not rows then return nil, function() return problem(status, why) end end
+  local told = rows[1] and rows[1].value or ""
+  local amperes, watts = string.find(told, "Current", 1, true), string.find(told, "Power", 1, true)
+  return { A = amperes ~= nil or not watts, W = watts ~= nil or not amperes }
+end
+
+local WATTS_PER_AMPERE = 3 * 230                        -- numberPhases is not given: three
+
+-- Unit and limit, in a unit that the charger takes (Q28), with one decimal, never more than was asked (P3).
+local function limit_of(body, units)
+  local unit, limit = body.limitW and "W" or "A", body.limitW or body.limitA
+  if not units[unit] then
+    unit, limit = unit == "W" and "A" or "W", unit == "W" and limit / WATTS_PER_AMPERE or limit * WATTS_PER_AMPERE
+  end
+  return unit, math.floor(limit * 10 + 1e-6) / 10
+end
+
+local LIMIT_MAX = 1000000000
+
+-- Why such a body makes no sense, as pointer and message (P1).
+local function fault_of(body, purpose)
+  local limit = body.limitW or body.limitA
+  if limit < 0 or limit > LIMIT_MAX then
+    return body.limitW and "/limitW" or "/limitA", "expected a number from 0 to " .. LIMIT_MAX
+  end
+  if body.connectorId < 0 then return "/connectorId", "expected an integer from 0 on" end
+  if body.stackLevel and body.stackLevel < 0 then return "/stackLevel", "expected an integer from 0 on" end
+  if body.validTo and parse_time(body.validTo) <= now() then return "/validTo", "is past" end
+  if purpose == "ChargePointMaxProfile" and body.connectorId ~= 0 then
+    return "/connectorId", "ChargePointMaxProfile is for connector 0"
+  end
+  if purpose == "TxProfile" and body.connectorId == 0 then return "/connectorId", "TxProfile is for one connector" end
+end
+
 -- The profile of such a body, and nil; or nil and a function that answers why there is none (P1, P3).
 local function profile_of(body, cpid)
   local purpose = body.purpose or (body.connectorId == 0 and "ChargePointMaxProfile" or "TxDefaultProfile")
+  local pointer, message = fault_of(body, purpose)
+  if pointer then return nil, function() return rest.unfit(pointer, message) end end
+  local units, failed = units_of(cpid)
+  if not units then return nil, failed end
+  local unit, limit = limit_of(body, units)
   local profile = {
     chargingProfileId = body.chargingProfileId, stackLevel = body.stackLevel or 0, chargingProfilePurpose = purpose,
     chargingProfileKind = "Relative", validTo = body.validTo and timestamp(parse_time(body.validTo)),
-    chargingSchedule = {
-      chargingRateUnit = body.limitW and "W" or "A",
-      chargingSchedulePeriod = { { startPeriod = 0, limit = body.limitW or body.limitA } },
-    },
+    chargingSchedule = { chargingRateUnit = unit, chargingSchedulePeriod = { { startPeriod = 0, limit = limit } } },
   }
   if purpose == "ChargePointMaxProfile" then             -- has no session to be relative to
-    if body.connectorId ~= 0 then
-      return nil, function() return rest.unfit("/connectorId", "ChargePointMaxProfile is for connector 0") end
-    end
     profile.chargingProfileKind, profile.chargingSchedule.startSchedule = "Absolute", timestamp(now() - 60)
   elseif purpose == "TxProfile" then
     profile.transactionId = place_of(cpid, body.connectorId).transactionId
@@ -100,11 +137,22 @@ local function profile_of(body, cpid)
   return profile
 end
 
+-- An id of our own that no profile of this charge point has: the same id would replace it (P2).
+local function free_id(cpid)
+  local rows, failed = all_of(cpid)
+  if not rows then return nil, failed end
+  local taken, id = {}, store.get(LAST) or 0
+  for _, row in ipairs(rows) do taken[row.chargingProfileId] = true end
+  repeat id = id % ID_MAX + 1 until not taken[id]
+  store.set(LAST, id)
+  return id
+end
+
 local SET = { "chargingProfileId", "status", "profile" }
 
 route("PUT /api/v1/chargepoints/{cpid}/profiles", {
   query = {}, body = LIMIT, answers = { [200] = "ProfileSet" },
-  doc = "Sets a constant limit, limitW or limitA: for the charge point (connectorId 0), for every session of a "
+  doc = "Sets a constant limit, limitW or limitA, in the unit that the charger is known to take: for the charge point (connectorId 0), for every session of a "
      .. "connector, or with purpose TxProfile for the one that runs. 409 unless the charger accepts.",
 }, function(req)
   local body, cp = req.json, core.chargepoint(req.path.cpid)
@@ -113,8 +161,8 @@ route("PUT /api/v1/chargepoints/{cpid}/profiles", {
   local profile, failed = profile_of(body, cp.cpid)
   if not profile then return failed() end
   if not profile.chargingProfileId then
-    profile.chargingProfileId = (store.get(LAST) or 0) % 2147483647 + 1
-    store.set(LAST, profile.chargingProfileId)
+    profile.chargingProfileId, failed = free_id(cp.cpid)
+    if not profile.chargingProfileId then return failed() end
   end
   local answer
   answer, failed = ask.word(ask.command(cp.cpid, {

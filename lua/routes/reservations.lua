@@ -49,6 +49,8 @@ route("POST /api/v1/chargepoints/{cpid}/reservations", {
   if not cp then return problem(404, "unknown charge point") end
   local expires = parse_time(body.expiryDate)
   if expires <= now() then return rest.unfit("/expiryDate", "is past") end
+  if body.idTag == "" then return rest.unfit("/idTag", "expected 1 to 20 characters") end
+  if body.connectorId and body.connectorId < 0 then return rest.unfit("/connectorId", "expected an integer from 0 on") end
   local id, failed = free_id(cp.cpid)
   if not id then return failed() end
   local answer

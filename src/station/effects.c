@@ -244,10 +244,11 @@ static void set_charging_profile(const struct effect *e)
         add_profile(e, profile, int_of(e->request, "connectorId"));
 }
 
-/* P4: `id` overrules the others, else all that are given must match. */
+/* P4: `id` overrules the others, else all that are given must match. Unknown: the charger has none
+ * that does, so neither have we. */
 static void clear_charging_profile(const struct effect *e)
 {
-    if (!accepted(e))
+    if (!accepted(e) && !text_is(e->status, "Unknown"))
         return;
     struct arena *arena;
     char *cp;

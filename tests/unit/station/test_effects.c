@@ -232,8 +232,8 @@ static void p4_clearing(void **state)
 {
     (void)state;
     struct fake *f = fake_with_cp1();
-    ask(f, "ClearChargingProfile", "{}", "{\"status\":\"Unknown\"}");
-    EXPECT_ROWS(f, 0, "PROFILE_CLEAR");
+    ask(f, "ClearChargingProfile", "{\"id\":6}", "{\"status\":\"Unknown\"}");
+    EXPECT_ROWS(f, 1, "PROFILE_CLEAR id=6"); /* it has none such, whatever we believed */
     ask(f, "ClearChargingProfile", "{}", ACCEPTED);
     EXPECT_ROWS(f, 1, "PROFILE_CLEAR cp=CP1 id=- connector=- level=- tx=- purpose=-");
     ask(f, "ClearChargingProfile", "{\"id\":7,\"connectorId\":1,\"stackLevel\":2}", ACCEPTED);
