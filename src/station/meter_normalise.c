@@ -166,26 +166,34 @@ static void sample_read(const struct json *from, struct record_sample *sample)
     sample->value = member_or(from, "value", "");
 }
 
+void meter_choose(const struct record_sample *samples, size_t count, struct meter_reading *reading)
+{
+    struct choices choices = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!text_is(samples[i].format, "SignedData")) /* V2, Q32: opaque */
+            take(&choices, &samples[i]);
+    }
+    *reading = (struct meter_reading){.energy_wh = chosen(&choices, ENERGY),
+                                      .power_w = chosen(&choices, POWER),
+                                      .soc = chosen(&choices, SOC),
+                                      .temperature_dc = chosen(&choices, TEMPERATURE),
+                                      .voltage_dv = chosen(&choices, VOLTAGE),
+                                      .current_da = chosen(&choices, CURRENT)};
+}
+
 void meter_normalise(struct arena *arena, const struct json *meter_value,
                      struct meter_reading *reading)
 {
     const struct json *list = json_get(meter_value, "sampledValue");
-    *reading = (struct meter_reading){0};
+    struct record_sample *samples = NULL;
+    size_t count = 0;
     if (list && list->count > 0)
-        reading->samples = arena_alloc(arena, list->count * sizeof(*reading->samples));
-    struct choices choices = {0};
-    for (const struct json *from = list ? list->child : NULL; from; from = from->next) {
-        struct record_sample *sample = &reading->samples[reading->sample_count++];
-        sample_read(from, sample);
-        if (!text_is(sample->format, "SignedData")) /* V2, Q32: opaque */
-            take(&choices, sample);
-    }
-    reading->energy_wh = chosen(&choices, ENERGY);
-    reading->power_w = chosen(&choices, POWER);
-    reading->soc = chosen(&choices, SOC);
-    reading->temperature_dc = chosen(&choices, TEMPERATURE);
-    reading->voltage_dv = chosen(&choices, VOLTAGE);
-    reading->current_da = chosen(&choices, CURRENT);
+        samples = arena_alloc(arena, list->count * sizeof(*samples));
+    for (const struct json *from = list ? list->child : NULL; from; from = from->next)
+        sample_read(from, &samples[count++]);
+    meter_choose(samples, count, reading);
+    reading->samples = samples;
+    reading->sample_count = count;
 }
 
 /* ---- plausible? (V5, V6) ---- */

@@ -17,6 +17,9 @@ struct meter_reading { /* ABSENT where nothing was measured */
 void meter_normalise(struct arena *arena, const struct json *meter_value,
                      struct meter_reading *reading);
 
+/* The numbers of samples that have their defaults; the rest of `reading` is 0. */
+void meter_choose(const struct record_sample *samples, size_t count, struct meter_reading *reading);
+
 struct meter_frame { /* what a reading is judged against */
     struct sample_state last;
     int64_t meter_start_wh; /* ABSENT */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "station/limit.h"
 #include "station/lane.h"
+#include "station/meter_normalise.h"
 #include "station/remind.h"
 
 struct station *station_new(const struct station_settings *settings,
@@ -170,6 +171,18 @@ static void restore_transaction(void *ctx, const struct record_transaction *row)
         at->transaction_id = tx->id;
 }
 
+static void restore_meter_value(void *ctx, const struct record_meter_value *row)
+{
+    struct transaction *tx = station_transaction(ctx, row->transaction_id);
+    struct meter_reading reading;
+    meter_choose(row->samples, row->sample_count, &reading);
+    reading.energy_wh = row->energy_wh; /* as they were judged */
+    reading.power_w = row->power_w;
+    reading.soc = row->soc;
+    if (tx)
+        track_add(tx, row->ts_ms, &reading);
+}
+
 static void restore_id_tag(void *ctx, const struct record_id_tag *row)
 {
     tag_restore(ctx, row);
@@ -189,6 +202,7 @@ struct restore_sink station_restore_sink(struct station *st)
                                  .charge_point = restore_charge_point,
                                  .connector = restore_connector,
                                  .transaction = restore_transaction,
+                                 .meter_value = restore_meter_value,
                                  .id_tag = restore_id_tag,
                                  .kv = restore_kv};
 }

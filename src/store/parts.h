@@ -93,6 +93,19 @@ int store_lock(const char *path, struct reason *why);
 /* restore.c. Shown for the test of their plans: start must not read what is past. */
 extern const char restore_open_transactions[], restore_last_values[];
 
+/* restore_meter.c: after each transaction of restore.c its meter values, oldest first. */
+struct meter_pour {
+    struct sql *sql;
+    const struct restore_sink *sink;
+    sqlite3_stmt *values, *kind;
+    struct idmap kinds; /* of this file → struct record_sample *, in the arena */
+    struct arena arena;
+};
+extern const char restore_meter_values[], restore_meter_kind[];
+void meter_pour_begin(struct meter_pour *pour, struct sql *sql, const struct restore_sink *sink);
+void meter_pour(struct meter_pour *pour, const struct record_transaction *tx);
+void meter_pour_end(struct meter_pour *pour);
+
 /* writer.c */
 bool writer_start(struct store *store, struct reason *why);
 void writer_submit(struct store *store, struct batch *batch);

@@ -115,12 +115,16 @@ static void transactions(struct sql *sql, const struct restore_sink *sink)
 {
     sqlite3_stmt *s = sql_prepare(sql, restore_open_transactions, "");
     sqlite3_stmt *values = sql_prepare(sql, restore_last_values, "");
+    struct meter_pour pour;
+    meter_pour_begin(&pour, sql, sink);
     while (values && sql_row(sql, s)) {
         struct record_transaction row = {.id = sql_int(s, 0), .vars = sql_text(s, 17)};
         read_start(s, &row.start);
         read_last_values(sql, values, &row);
         sink->transaction(sink->ctx, &row);
+        meter_pour(&pour, &row);
     }
+    meter_pour_end(&pour);
     sqlite3_finalize(values);
     sqlite3_finalize(s);
 }

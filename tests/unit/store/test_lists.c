@@ -208,6 +208,8 @@ static void test_start_reads_what_is_alive(void **state)
     struct rig *rig = *state;
     assert_plan(rig_look(rig), restore_open_transactions);
     assert_plan(rig_look(rig), restore_last_values);
+    assert_plan(rig_look(rig), restore_meter_values);
+    assert_plan(rig_look(rig), restore_meter_kind);
 }
 
 /* ---- limits ---- */

@@ -76,6 +76,24 @@ static void on_transaction(void *ctx, const struct record_transaction *row)
     strbuf_addc(to, '\n');
 }
 
+static void on_meter_value(void *ctx, const struct record_meter_value *row)
+{
+    struct strbuf *to = ctx;
+    strbuf_addf(to, "meter %lld %s %lld.%lld", (long long)row->transaction_id, row->cp,
+                (long long)row->evse, (long long)row->connector);
+    put(to, row->ts_ms);
+    put(to, row->energy_wh);
+    put(to, row->power_w);
+    put(to, row->soc);
+    strbuf_adds(to, row->implausible ? " implausible" : "");
+    for (size_t i = 0; i < row->sample_count; i++) {
+        const struct record_sample *s = &row->samples[i];
+        strbuf_addf(to, " %s/%s/%s/%s/%s/%s=%s", s->measurand, s->context, s->format,
+                    text_or(s->phase), s->location, text_or(s->unit), s->value);
+    }
+    strbuf_addc(to, '\n');
+}
+
 static void on_id_tag(void *ctx, const struct record_id_tag *row)
 {
     struct strbuf *to = ctx;
@@ -97,8 +115,13 @@ static void on_kv(void *ctx, const struct record_kv *row)
 static void assert_restored(struct rig *rig, const char *expected)
 {
     struct strbuf text = {0};
-    const struct restore_sink sink = {&text,          on_charge_point, on_connector,
-                                      on_transaction, on_id_tag,       on_kv};
+    const struct restore_sink sink = {.ctx = &text,
+                                      .charge_point = on_charge_point,
+                                      .connector = on_connector,
+                                      .transaction = on_transaction,
+                                      .meter_value = on_meter_value,
+                                      .id_tag = on_id_tag,
+                                      .kv = on_kv};
     if (!store_restore(rig->store, &sink, &rig->why))
         fail_msg("%s", rig->why.text);
     assert_string_equal(strbuf_text(&text), expected);
@@ -199,7 +222,47 @@ static void test_open_transactions(void **state)
     /* in order of their beginning, for what has none of receipt */
     assert_restored(rig, "tx 3 CP2 1.1 uuid  - - - Invalid - - 7 - 4 1 0 {}: - - - -\n"
                          "tx 1 CP1 1.1 - Tag PARENT 2026-01-01T00:00:00Z 100 Accepted"
-                         " 2027-01-01T00:00:00Z 1000 1005 100 - 0 3 -: 300 7000 12 1300\n");
+                         " 2027-01-01T00:00:00Z 1000 1005 100 - 0 3 -: 300 7000 12 1300\n"
+                         "meter 1 CP1 1.1 1100 200 7000 10\n"
+                         "meter 1 CP1 1.1 1200 250 - 12\n"
+                         "meter 1 CP1 1.1 1300 300 - -\n"
+                         "meter 1 CP1 1.1 1400 1 2 3 implausible\n");
+}
+
+/* Samples come back with the last hour of a transaction, as they were. */
+static void test_samples(void **state)
+{
+    static const struct record_sample samples[] = {
+        {"Voltage", "Sample.Periodic", "Raw", "L1", "Outlet", "V", "230.5"},
+        {"SoC", "Sample.Periodic", "Raw", NULL, "EV", NULL, "a=b"}};
+    enum { HOUR_MS = 3600000 };
+    struct rig *rig = *state;
+    rig_start(rig, start_of("CP1", "Tag", 1000), NULL);
+    for (int i = 0; i < 3; i++) {
+        struct batch *batch = rig_batch(rig);
+        add(batch, (struct record){.kind = RECORD_METER_VALUE,
+                                   .meter_value = {.cp = "CP1",
+                                                   .evse = 1,
+                                                   .connector = 1,
+                                                   .transaction_id = 1,
+                                                   .ts_ms = 2000 + i * (HOUR_MS / 2 + 1),
+                                                   .energy_wh = i,
+                                                   .power_w = ABSENT,
+                                                   .soc = ABSENT,
+                                                   .samples = samples,
+                                                   .sample_count = i == 2 ? 1 : 2}});
+        assert_true(rig_store(rig, batch));
+        batch_free(batch);
+    }
+    rig_reopen(rig);
+    assert_restored(rig, "tx 1 CP1 1.1 - Tag PARENT 2026-01-01T00:00:00Z 100 Accepted"
+                         " 2027-01-01T00:00:00Z 1000 1005 100 - 0 3 -: 2 - - 3602002\n"
+                         "meter 1 CP1 1.1 2000 0 - -\n"
+                         "meter 1 CP1 1.1 1802001 1 - - "
+                         "Voltage/Sample.Periodic/Raw/L1/Outlet/V=230.5 "
+                         "SoC/Sample.Periodic/Raw/-/EV/-=a=b\n"
+                         "meter 1 CP1 1.1 3602002 2 - - "
+                         "Voltage/Sample.Periodic/Raw/L1/Outlet/V=230.5\n");
 }
 
 /* ---- API keys, beside a running store ---- */
@@ -279,8 +342,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_empty), TEST(test_everything),         TEST(test_open_transactions),
-        TEST(test_keys),  TEST(test_keys_beside_writes), TEST(test_keys_of_no_database),
+        TEST(test_empty),
+        TEST(test_everything),
+        TEST(test_open_transactions),
+        TEST(test_samples),
+        TEST(test_keys),
+        TEST(test_keys_beside_writes),
+        TEST(test_keys_of_no_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
