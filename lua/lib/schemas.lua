@@ -206,6 +206,11 @@ named.Tag = {
   idTag = "string", status = "string", expiryDate = "time?", parentIdTag = "string?", note = "string?",
   maxActive = "integer?",
 }
+named.Webhook = {
+  name = "string", url = "string?", declared = "boolean", signed = "boolean", queued = "integer", sending = "boolean",
+  delivered = "integer", failedAttempts = "integer", dropped = "integer", oldestAt = "time?",
+  lastDeliveredAt = "time?", lastError = "string?", lastErrorAt = "time?", nextAttemptAt = "time?",
+}
 named.TagsImported = { imported = "integer" }
 
 named.Message = {

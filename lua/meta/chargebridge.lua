@@ -200,6 +200,16 @@ http = {}
 ---@field json any The body as a value, if it is strict JSON; else nil.
 ---@field headers table<string, string> By name, in lower case.
 
+---Declared while files load: `webhook "crm" { url = "https://…", secret = "…", headers = {…} }`; used later: `webhook("crm"):send("stop", {…})`. Each delivery is a POST with X-ChargeBridge-Event, -Id and, with a secret, -Signature: t=…,v1=HMAC-SHA256 of "t.body". What is not answered 2xx is sent again, after 5s up to 15m, for 3 days. The host must be in policies.http_hosts.
+---@type fun(name: string): webhook
+webhook = nil
+
+---A receiver of events in another system.
+---@class webhook
+---@field send fun(self: webhook, event: string, payload?: any): string?, err? Takes the payload in and gives its id; it is delivered later, in order and at least once, over restarts too: { id, webhook, event, created, data }. nil and an error when 10,000 wait already, or it is longer than 64 KiB.
+---@field name string As declared.
+---@operator call({ url: string, secret?: string, headers?: table<string, string> }): webhook
+
 ---An allow-list, checked when the file loads: idtags { ["04A2B3C4"] = { name = "Van 7" } }. Finds a tag in any spelling; read-only.
 ---@type fun(list: table<string, idtag_entry>): table<string, idtag_entry?>
 idtags = nil
@@ -291,6 +301,7 @@ test = nil
 ---@field advance fun(time: string|number) Moves the clock on, timer by timer: "15m".
 ---@field tag fun(tag: { idTag: string, status: string, expires?: integer, parentIdTag?: string, max_active?: integer }) Sets a tag as PUT /api/v1/tags does.
 ---@field called fun(cp?: string, action: string): table? The payload of the newest such CALL to a charger; nil if there was none.
+---@field limit fun(tx: tx): number?, string? The limit that its charger was told last and accepted, and the unit: "A" or "W".
 ---@field request fun(route: string, body?: any, headers?: table<string, string>): integer, any A REST request with an admin key: t.request("GET /mine?a=1"); status and body. Headers: Accept, Idempotency-Key, Prefer, Last-Event-ID.
 ---@field http fun(url: string, answer: table|function|string) What http.get and http.post get from now on where the URL fits (`*` stands for anything): { status = 200, json = …, body = "…", headers = {…} }, a function(request) that returns one, or "timeout", "unreachable", "refused", "too_large". The newest that fits counts; where none does, nobody is there.
 ---@field requested fun(url?: string): { method: string, url: string, body: string, json?: any, headers: table<string, string> }[] The HTTP requests of policies so far.

@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,17 @@ void sha256_hex(const void *data, size_t len, char out[SHA256_HEX_SIZE])
 {
     unsigned char digest[SHA256_BYTES];
     must(EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL), "SHA-256");
+    hex_encode(digest, sizeof digest, out);
+}
+
+void hmac_sha256_hex(struct span key, struct span text, char out[SHA256_HEX_SIZE])
+{
+    unsigned char digest[SHA256_BYTES];
+    unsigned len = sizeof(digest);
+    const unsigned char *made =
+        HMAC(EVP_sha256(), key.len ? key.at : "", (int)key.len,
+             (const unsigned char *)(text.len ? text.at : ""), text.len, digest, &len);
+    must(made != NULL, "HMAC");
     hex_encode(digest, sizeof digest, out);
 }
 

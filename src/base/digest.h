@@ -10,6 +10,8 @@
 enum { SHA256_HEX_SIZE = 65, SECRET_HASH_SIZE = 128 };
 
 void sha256_hex(const void *data, size_t len, char out[SHA256_HEX_SIZE]);
+/* HMAC-SHA-256, as hex. */
+void hmac_sha256_hex(struct span key, struct span text, char out[SHA256_HEX_SIZE]);
 void hex_encode(const void *data, size_t len, char *out);          /* 2·len characters and a NUL */
 bool hex_decode(struct span hex, unsigned char *out, size_t *len); /* *len: room in, bytes out */
 bool base64_decode(struct span text, struct strbuf *out);

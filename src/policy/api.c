@@ -26,6 +26,8 @@ const struct api_table *const api_tables[] = {
     &api_table_store,
     &api_table_http,
     &api_table_http_answer,
+    &api_table_webhook_globals,
+    &api_table_webhook,
     &api_table_tags,
     &api_table_idtag_entry,
     &api_table_tag,
@@ -305,6 +307,7 @@ void api_open(lua_State *L, struct generation *generation)
     api_open_site(L);
     api_open_vars(L);
     api_open_window(L);
+    api_open_webhook(L);
     api_open_source(L);
     lua_newtable(L);
     for (size_t i = 0; api_tables[i]; i++) {

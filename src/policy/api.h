@@ -20,9 +20,10 @@ struct api_table {
     const char *on; /* "" = globals; "log", "json", "store" = tables; "cp", "tx" = objects */
     const char *class_doc;
     const struct api_row *rows;
-    bool privileged; /* only for lua/ (routes, test kit) */
-    bool object;     /* values that scripts get, not a global: cp, tx, req … */
-    bool testing;    /* only while the tests of a build run: `test` */
+    const char *called; /* of an object that can be called: "({ url: string }): webhook"; or NULL */
+    bool privileged;    /* only for lua/ (routes, test kit) */
+    bool object;        /* values that scripts get, not a global: cp, tx, req … */
+    bool testing;       /* only while the tests of a build run: `test` */
 };
 
 /* All of them, in the order of the manual; NULL-terminated. Listed in api.c. */

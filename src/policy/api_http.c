@@ -123,32 +123,40 @@ static void check_header(lua_State *L, const char *what, const char *name, const
         api_raise(L, "%s: headers: %s has more than one line", what, name);
 }
 
-/* The table at `headers`; the texts live in the table at `anchor`. */
-static void add_headers(lua_State *L, struct http_question *request, int headers, int anchor)
+int api_header_lines(lua_State *L, const char *what, int headers, int most)
 {
+    int lines = lua_gettop(L), count = 0;
+    if (!lua_istable(L, headers))
+        return api_raise(L, "%s: headers must be a table of texts by name", what);
     for (lua_pushnil(L); lua_next(L, headers); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-            api_raise(L, "%s: headers must be a table of texts by name", request->what);
-        if (request->header_count == HEADERS_MAX)
-            api_raise(L, "%s: headers: more than %d", request->what, HEADERS_MAX);
+            return api_raise(L, "%s: headers must be a table of texts by name", what);
+        if (count == most)
+            return api_raise(L, "%s: headers: more than %d", what, most);
         const char *name = lua_tostring(L, -2), *value = luaL_tolstring(L, -1, NULL);
-        check_header(L, request->what, name, value);
-        request->typed = request->typed || text_is_ci(name, "Content-Type");
-        request->headers[request->header_count++] = lua_pushfstring(L, "%s: %s", name, value);
-        lua_rawseti(L, anchor, (lua_Integer)request->header_count);
+        check_header(L, what, name, value);
+        lua_pushfstring(L, "%s: %s", name, value);
+        lua_rawseti(L, lines, ++count);
         lua_pop(L, 1);
     }
+    return count;
 }
 
+/* The lines live in a list that stays on the stack. */
 static void read_headers(lua_State *L, struct http_question *request, int options)
 {
     if (!lua_istable(L, options) || lua_getfield(L, options, "headers") == LUA_TNIL)
         return;
-    int headers = lua_gettop(L);
-    if (!lua_istable(L, headers))
-        api_raise(L, "%s: headers must be a table of texts by name", request->what);
     lua_newtable(L);
-    add_headers(L, request, headers, headers + 1);
+    int count = api_header_lines(L, request->what, lua_gettop(L) - 1, HEADERS_MAX);
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        request->headers[i] = lua_tostring(L, -1);
+        struct span rest = span_of(request->headers[i]), name;
+        request->typed |= span_cut(&rest, ':', &name) && span_is_ci(name, "Content-Type");
+        lua_pop(L, 1);
+    }
+    request->header_count = (size_t)count;
 }
 
 static void check_url(lua_State *L, struct http_question *request)

@@ -18,6 +18,7 @@ extern const struct api_table api_table_connector, api_table_vars, api_table_err
 extern const struct api_table api_table_site_globals, api_table_site;
 extern const struct api_table api_table_tx_globals, api_table_tx, api_table_store;
 extern const struct api_table api_table_http, api_table_http_answer;
+extern const struct api_table api_table_webhook_globals, api_table_webhook;
 extern const struct api_table api_table_tags, api_table_tag, api_table_idtag_entry;
 extern const struct api_table api_table_every, api_table_route, api_table_route_options;
 extern const struct api_table api_table_req, api_table_rest, api_table_test, api_table_t;
@@ -102,6 +103,7 @@ void api_open_tx(lua_State *L);
 void api_open_vars(lua_State *L);
 void api_open_site(lua_State *L);
 void api_open_window(lua_State *L);
+void api_open_webhook(lua_State *L);
 void api_open_source(lua_State *L); /* api_rest_files.c */
 /* api_call.c */
 int api_cp_call(lua_State *L);
@@ -123,6 +125,9 @@ int api_tx_slices(lua_State *L);
 int api_tx_remind(lua_State *L);
 /* A cp, or the text of an identity; NULL for anything else. */
 const char *api_cp_or_name(lua_State *L, int index);
+/* api_http.c: adds the headers of the table at `headers` (checked, at most `most`) as lines "Name:
+ * value" to the list on top; their number. Raises for what is no header. */
+int api_header_lines(lua_State *L, const char *what, int headers, int most);
 /* Parses and pushes: 0, or -1 with nothing pushed and why. Raises only without memory. */
 int api_push_json_text(lua_State *L, struct span text, struct reason *why);
 /* The value as JSON text, kept alive by a value that is pushed; raises "<what>: …" if it is no JSON

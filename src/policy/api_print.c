@@ -19,6 +19,8 @@ static void print_class(struct strbuf *out, const struct api_table *table)
     for (const struct api_row *row = table->rows; row->name; row++)
         strbuf_addf(out, "---@field %s %s %s%s\n", row->name, row->signature, row->doc,
                     row->waits ? " **Waits.**" : "");
+    if (table->called)
+        strbuf_addf(out, "---@operator call%s\n", table->called);
     if (!table->object)
         strbuf_addf(out, "%s = {}\n", table->on);
     strbuf_addc(out, '\n');

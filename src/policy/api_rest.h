@@ -44,6 +44,9 @@ int rest_charge_points(lua_State *L);
 int rest_charge_point(lua_State *L);
 int rest_connectors(lua_State *L);
 int rest_active(lua_State *L);
+/* api_rest_webhooks.c */
+int rest_webhooks(lua_State *L);
+int rest_webhook_retry(lua_State *L);
 /* api_rest_policies.c */
 int rest_policies(lua_State *L);
 int rest_policy_errors(lua_State *L);

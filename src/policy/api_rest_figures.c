@@ -8,8 +8,10 @@
 
 #include "base/mem.h"
 #include "policy/api_rest.h"
+#include "policy/outside.h"
 #include "policy/reload.h"
 #include "policy/router.h"
+#include "policy/webhooks.h"
 
 /* ---- collecting ---- */
 
@@ -165,6 +167,31 @@ static void add_policies(struct figures *figures, const struct policy *policy)
     add(figures, "chargebridge_policy_distinct_errors_total", "", (double)policy->errors.total);
 }
 
+/* ---- the outside ---- */
+
+static void add_outside(struct figures *figures, const struct policy *policy)
+{
+    static const char name[] = "chargebridge_outgoing_requests";
+    struct outside_figures outside = outside_figures(policy);
+    struct webhook_state state;
+    size_t at = 0;
+    add_label(figures, name, "state", "active", (double)outside.active);
+    add_label(figures, name, "state", "queued", (double)outside.queued);
+    add(figures, "chargebridge_outgoing_requests_total", "", (double)outside.started);
+    add(figures, "chargebridge_outgoing_failures_total", "", (double)outside.failed);
+    while (webhooks_next(policy, &at, &state)) {
+        const struct {
+            const char *figure;
+            uint64_t value;
+        } rows[] = {{"chargebridge_webhook_queued", state.queued},
+                    {"chargebridge_webhook_delivered_total", state.delivered},
+                    {"chargebridge_webhook_failures_total", state.failed},
+                    {"chargebridge_webhook_dropped_total", state.dropped}};
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+            add_label(figures, rows[i].figure, "webhook", state.name, (double)rows[i].value);
+    }
+}
+
 /* ---- figures ---- */
 
 static int push_figures(lua_State *L)
@@ -192,8 +219,10 @@ int rest_figures(lua_State *L)
     struct figures figures = {0};
     add_counters(&figures, station_counters(st));
     add_charge_points(&figures, st);
-    if (generation->policy)
+    if (generation->policy) {
         add_policies(&figures, generation->policy);
+        add_outside(&figures, generation->policy);
+    }
     add_hooks(&figures, generation);
     add_routes(&figures, generation);
     if (ports && ports->figures)

@@ -15,6 +15,7 @@
 #include "policy/handlers.h"
 #include "policy/memory.h"
 #include "policy/sandbox.h"
+#include "policy/webhooks.h"
 #include "policy/site.h"
 
 void finding_add(struct policy_report *report, const char *file, int line, const char *format, ...)
@@ -180,7 +181,7 @@ bool build_run_file(struct generation *generation, size_t file, struct policy_re
 static size_t registered(const struct generation *generation, size_t file)
 {
     return handlers_of_file(generation, (int)file) + routes_count(generation) +
-           everys_count(generation) + sites_count(generation);
+           everys_count(generation) + sites_count(generation) + webhooks_count(generation);
 }
 
 static bool is_stopped(const struct generation *generation)

@@ -19,6 +19,7 @@
 #include "policy/sandbox.h"
 #include "policy/source.h"
 #include "policy/task_parts.h"
+#include "policy/webhooks.h"
 
 /* One list a thread: the build thread and the loop thread never see each other's generations. */
 static _Thread_local struct generation *alive;
@@ -108,6 +109,7 @@ void generation_free(struct generation *generation)
     everys_free(generation);
     routes_free(generation);
     sites_free(generation);
+    webhooks_free(generation);
     lua_close(generation->L);
     generation_leave_thread(generation);
     tasks_free(generation);

@@ -79,6 +79,7 @@ struct generation {
     struct map actions;            /* raw action → struct handler_list * */
     struct route_table *routes;    /* router.c */
     struct every_list *everys;     /* every.c */
+    struct webhook_list *webhooks; /* webhooks.c */
     struct site_list *sites;       /* site.c */
     struct log_limits *log_limits; /* api_log.c; freed by everys_free() */
     struct testkit *testkit;       /* while a test runs (testkit.c); else NULL */

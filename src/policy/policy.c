@@ -6,6 +6,7 @@
 #include "policy/handlers.h"
 #include "policy/outside.h"
 #include "policy/reload.h"
+#include "policy/webhooks.h"
 
 struct policy *policy_new(const struct policy_settings *settings, struct station *station,
                           const struct policy_ports *ports, struct timers *timers,
@@ -20,6 +21,8 @@ struct policy *policy_new(const struct policy_settings *settings, struct station
         policy->ports = *ports;
     policy->timers = timers;
     policy->poster = poster;
+    if (station)
+        webhooks_open(policy);
     return policy;
 }
 
@@ -31,6 +34,7 @@ void policy_free(struct policy *policy)
     jobs_stop(policy);
     reload_close(policy);
     jobs_stop(policy);
+    webhooks_close(policy);
     outside_close(policy);
     errors_clear(&policy->errors);
     xfree((void *)policy->settings.dir);

@@ -10,6 +10,7 @@
 #include "policy/site.h"
 #include "policy/source.h"
 #include "policy/task_parts.h"
+#include "policy/webhooks.h"
 
 enum { SMALL_BYTES = 256 << 10, PROBATION_FAILURES = 5 };
 
@@ -153,6 +154,7 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
     policy->current = built; /* this is the swap */
     everys_start(built, policy->timers);
     sites_start(built);
+    webhooks_swapped(policy);
     if (old)
         drain(policy, old);
     start_probation(policy, rollback);

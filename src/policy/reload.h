@@ -38,7 +38,8 @@ struct policy {
     bool files_differ; /* what runs came from a rollback */
     uint64_t reloads, refusals, rollbacks;
     struct build_job *running, *queue; /* jobs.c */
-    struct outside *outside; /* outside.c: HTTP under way; NULL until something was asked */
+    struct webhooks *webhooks; /* webhooks.c: what is to be delivered; NULL without a station */
+    struct outside *outside;   /* outside.c: HTTP under way; NULL until something was asked */
     bool closing;
 };
 

@@ -45,6 +45,9 @@ struct station {
     size_t dirty_count, dirty_room;
     size_t items; /* CALLs and events, queued or active, of all lanes */
     size_t batches_out;
+    uint64_t batches_submitted; /* those that have come back: less batches_out */
+    void (*on_stored)(void *ctx);
+    void *on_stored_ctx;
     struct station_counters counters;
     struct payload_report report; /* scratch: 4 KiB that need no zeroing per CALL */
 };

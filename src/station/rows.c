@@ -33,6 +33,7 @@ struct record *station_row(struct station *st, enum record_kind kind, struct are
 static void submit_now(struct station *st, struct batch *batch)
 {
     st->batches_out++;
+    st->batches_submitted++;
     st->ports.submit(st->ports.ctx, batch);
 }
 
@@ -54,14 +55,32 @@ static void submit_rows(struct station *st)
     submit_now(st, batch);
 }
 
-
 void station_batch_back(struct station *st, const struct batch *batch)
 {
     st->batches_out--;
-    if (!batch->failed)
-        return;
-    st->counters.failed_batches++;
-    LOG(LOG_ERROR, "rows could not be stored", L_INT("failures", st->counters.failed_batches));
+    if (batch->failed) {
+        st->counters.failed_batches++;
+        LOG(LOG_ERROR, "rows could not be stored", L_INT("failures", st->counters.failed_batches));
+    }
+    if (st->on_stored)
+        st->on_stored(st->on_stored_ctx);
+}
+
+/* Batches come back in the order in which they went. */
+uint64_t station_written(const struct station *st)
+{
+    return st->batches_submitted + (st->rows != NULL);
+}
+
+uint64_t station_stored(const struct station *st)
+{
+    return st->batches_submitted - st->batches_out;
+}
+
+void station_on_stored(struct station *st, void (*fn)(void *ctx), void *ctx)
+{
+    st->on_stored = fn;
+    st->on_stored_ctx = ctx;
 }
 
 /* ---- vars ---- */

@@ -93,6 +93,13 @@ bool station_idle(const struct station *st);
  * main calls it once per turn of the loop, before sleeping. Durable rows never wait for it. */
 void station_flush(struct station *st);
 
+/* How far writing has come: rows written now are on disk once station_stored() has reached what
+ * station_written() says now (or their batch has failed, which is counted and logged). */
+uint64_t station_written(const struct station *st);
+uint64_t station_stored(const struct station *st);
+/* Calls fn(ctx) whenever station_stored() has risen. One listener; NULL: none. */
+void station_on_stored(struct station *st, void (*fn)(void *ctx), void *ctx);
+
 struct station_counters { /* since start, for /metrics */
     uint64_t calls_in, calls_out, repeats, deviations, unreadable, late_answers, orphans;
     uint64_t refused_admissions, failed_batches;

@@ -141,6 +141,22 @@ static void test_stored_secret_from_elsewhere(void **state)
     assert_false(secret_matches(SPAN("password"), NULL));
 }
 
+/* RFC 4231, test cases 1, 2 and 6. */
+static void test_hmac(void **state)
+{
+    (void)state;
+    char hex[SHA256_HEX_SIZE], key[131];
+    memset(key, 0x0b, 20);
+    hmac_sha256_hex((struct span){key, 20}, SPAN("Hi There"), hex);
+    assert_string_equal(hex, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    hmac_sha256_hex(SPAN("Jefe"), SPAN("what do ya want for nothing?"), hex);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof(key));
+    hmac_sha256_hex((struct span){key, sizeof(key)},
+                    SPAN("Test Using Larger Than Block-Size Key - Hash Key First"), hex);
+    assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 static void test_equality(void **state)
 {
     (void)state;
@@ -161,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_base64_faults),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_stored_secret_from_elsewhere),
+        cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_equality),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
