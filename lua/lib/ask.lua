@@ -3,7 +3,21 @@
 --
 -- ask.whole answers a route that shows the result as it is; ask.payload is for routes that want one
 -- word of the charger and turn everything else into a problem.
+local rest = require "rest"
 local ask = {}
+
+-- States of commands, for queries. A command is queued until it has ended, and unknown if the server
+-- ended first.
+ask.STATES = "queued|accepted|error|timeout|offline|refused|cancelled|unknown?"
+
+local COMMAND = {
+  "id", "cpid", "action", "state", "payload", "response", "errorCode", "errorDescription", "errorDetails", "why",
+  "askedBy", "batch", "askedAt", "sentAt", "endedAt",
+}
+local TIMES = { askedMs = "askedAt", sentMs = "sentAt", endedMs = "endedAt" }
+
+-- Rows of the queries "command" and "commands", as they are shown.
+function ask.commands(rows) return rest.items(rows, COMMAND, TIMES) end
 
 local SHOWN = {
   accepted = { "status", "response", "ms", "id" },

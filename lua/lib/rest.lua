@@ -66,16 +66,24 @@ end
 
 local STATUS = { invalid = 422, conflict = 409, unknown = 404, store = 503 }
 
+-- The member that a text like "password: expected …" or "securityProfile 1 needs …" is about, as a JSON
+-- pointer; "" if it is about none.
+local function pointer_of(text, fields)
+  local name, fault = string.match(text, "^(.-): (.*)$")
+  local first = string.match(text, "^%w+")
+  if name and (not fields[name] or string.find(fault, "^unknown option")) then
+    return "/options/" .. string.gsub(string.gsub(name, "~", "~0"), "/", "~1"), fault
+  end
+  return fields[name or first] and "/" .. (name or first) or "", fault or text
+end
+
 -- What a change that did not happen is answered. `fields` are the members of the body; an error that
 -- begins with another name is about one of the options.
 function rest.refused(err, fields)
   local status = STATUS[err.code] or 500
   if status ~= 422 then return problem(status, err.message) end
-  local name, text = string.match(err.message, "^(%w+): (.*)$")
-  local pointer = name and (fields[name] and "/" .. name or "/options/" .. name) or ""
-  return problem(422, err.message, {
-    errors = json.array { { pointer = pointer, message = text or err.message } },
-  })
+  local pointer, text = pointer_of(err.message, fields)
+  return problem(422, err.message, { errors = json.array { { pointer = pointer, message = text } } })
 end
 
 return rest

@@ -43,13 +43,18 @@ local function change(req)
   return 200, shown(cp)
 end
 
--- PUT and PATCH are the same: what is not given stays as it is.
-for _, method in ipairs { "PUT", "PATCH" } do
-  route(method .. " /api/v1/chargepoints/{cpid}", {
-    body = CHANGE, query = {}, doc = "Registers a charge point, or changes what is given.",
-    answers = { [200] = "ChargePoint" },
-  }, change)
-end
+route("PUT /api/v1/chargepoints/{cpid}", {
+  body = CHANGE, query = {}, answers = { [200] = "ChargePoint" },
+  doc = "Registers a charge point, or changes what is given.",
+}, change)
+
+route("PATCH /api/v1/chargepoints/{cpid}", {
+  body = CHANGE, query = {}, answers = { [200] = "ChargePoint" },
+  doc = "Changes what is given of a charge point that is known.",
+}, function(req)
+  if not core.chargepoint(req.path.cpid) then return problem(404, "unknown charge point") end
+  return change(req)
+end)
 
 route("DELETE /api/v1/chargepoints/{cpid}", { query = {}, doc = "Forgets a charge point; its history stays.", answers = { [200] = "Ok" } },
 function(req)

@@ -3,15 +3,10 @@
 local rest = require "rest"
 local ask = require "ask"
 
-local COMMAND = {
-  "id", "cpid", "action", "state", "payload", "response", "errorCode", "errorDescription", "errorDetails", "why",
-  "askedBy", "batch", "askedAt", "sentAt", "endedAt",
-}
-local TIMES = { askedMs = "askedAt", sentMs = "sentAt", endedMs = "endedAt" }
-
--- 202 and where to look for the result, or the problem that is known already.
+-- 202 and where to look for the result, which no crash forgets; or the problem that is known already.
 local function queued(result)
   if result.status ~= "queued" then return ask.problem(result) end
+  core.stored()
   return 202, json.ordered({ "id", "status" }, { id = result.id, status = "queued" }),
          { Location = "/api/v1/commands/" .. result.id }
 end
@@ -19,7 +14,8 @@ end
 route("POST /api/v1/chargepoints/{cpid}/commands/{Action}", {
   query = { timeout = "integer?" }, body = "json", idempotent = true,
   doc = "Sends a command, the payload as given. status: accepted (it answered), error (its CALLERROR), timeout. "
-     .. "With Prefer: respond-async the answer is 202 at once.",
+     .. "With Prefer: respond-async the answer is 202 at once: better where timeout (seconds) is longer than an answer of "
+     .. "ours may wait (rest.answer_timeout).",
   answers = { [200] = "CommandResult", [202] = "CommandQueued" },
 }, function(req)
   local timeout = req.query.timeout
@@ -39,13 +35,12 @@ route("GET /api/v1/commands/{id}", {
   local rows, _, status, why = rest.query("command", { id = req.path.id })
   if not rows then return problem(status, why) end
   if not rows[1] then return problem(404, "unknown command") end
-  return 200, rest.item(rows[1], COMMAND, TIMES)
+  return 200, ask.commands(rows)[1]
 end)
 
 route("GET /api/v1/chargepoints/{cpid}/commands", {
   query = {
-    action = "string?", state = "queued|sent|accepted|error|timeout|offline|refused|cancelled?", from = "time?", to = "time?",
-    limit = "limit", cursor = "string?",
+    action = "string?", state = ask.STATES, from = "time?", to = "time?", limit = "limit", cursor = "string?",
   },
   doc = "Commands to one charge point, newest first.", answers = { [200] = rest.page_of "Command" },
 }, function(req)
@@ -56,5 +51,5 @@ route("GET /api/v1/chargepoints/{cpid}/commands", {
     limit = q.limit, cursor = q.cursor,
   })
   if not rows then return problem(status, why) end
-  return rest.page(rest.items(rows, COMMAND, TIMES), next)
+  return rest.page(ask.commands(rows), next)
 end)

@@ -31,18 +31,20 @@ route("GET /api/v1/files/{name}", { query = {}, doc = "The content of a file.", 
   return content(req.path.name)
 end)
 
--- What was received becomes a file of that name.
+-- What was received becomes a file of that name; nil and a function that answers why not.
 local function keep(upload, name)
-  if not upload or upload == 0 then return nil, "the body did not arrive as a file" end
-  return core.file_keep(upload, name)
+  if not upload or upload == 0 then return nil, function() return problem(422, "the body is empty") end end
+  local info, why = core.file_keep(upload, name)
+  if info then return info end
+  return nil, function() return problem(409, tostring(why)) end
 end
 
 route("PUT /api/v1/files/{name}", {
   query = {}, body = "file", doc = "Keeps the body as a file of that name, instead of what was there.",
   answers = { [200] = "File" },
 }, function(req)
-  local info, why = keep(req.upload, req.path.name)
-  if not info then return problem(409, tostring(why)) end
+  local info, failed = keep(req.upload, req.path.name)
+  if not info then return failed() end
   return 200, rest.item(info, FILE, TIMES)
 end)
 
@@ -64,7 +66,7 @@ route("POST /api/v1/files/{name}/links", {
     if not ok or seconds < 1 or seconds > VALID_MAX then return rest.unfit("/valid", 'expected a time such as "24h", at most "30d"') end
     valid = seconds
   end
-  local source = not body.upload and core.file_source(req.path.name)
+  local source <close> = not body.upload and core.file_source(req.path.name) or nil
   if not body.upload and not source then return problem(404, "unknown file") end
   local url, why = core.file_link {
     name = req.path.name, upload = body.upload or false, cpid = body.cpid, validMs = valid * 1000 // 1 | 0,
@@ -89,8 +91,8 @@ local function leave(req)
     return problem(404, "no such link, or its time is over")
   end
   local ending = string.match(req.url, "/[^/]+(%.%w%w?%w?%w?%w?)/?$") or ""
-  local info, why = keep(req.upload, link.name .. (string.find(link.name, "%.%w+$") and "" or ending))
-  if not info then return problem(409, tostring(why)) end
+  local info, failed = keep(req.upload, link.name .. (string.find(link.name, "%.%w+$") and "" or ending))
+  if not info then return failed() end
   core.file_link_use(req.path.token)
   log.info("%s left the file %s (%d bytes)", link.cpid ~= "" and link.cpid or "somebody", info.name, info.size)
   return 200, { ok = true }

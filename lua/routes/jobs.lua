@@ -31,7 +31,8 @@ route("GET /api/v1/job-statuses", {
 }, function(req)
   local q = req.query
   local rows, next, status, why = rest.query("job_statuses", {
-    cpid = q.cpid, kind = q.kind, job = q.job, from = rest.ms(q.from), to = rest.ms(q.to), limit = q.limit, cursor = q.cursor,
+    cpid = rest.identity(q.cpid), kind = q.kind, job = q.job, from = rest.ms(q.from), to = rest.ms(q.to),
+    limit = q.limit, cursor = q.cursor,
   })
   if not rows then return problem(status, why) end
   return rest.page(rest.items(rows, STATUS, { tsMs = "timestamp" }), next)

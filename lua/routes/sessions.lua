@@ -14,15 +14,17 @@ local function shown(session)
   })
 end
 
-local function is_name(text) return #text >= 1 and #text <= NAME_MAX end
+-- Without what JSON would have to escape: a hundred sessions must fit into one value.
+local function is_name(text) return #text >= 1 and #text <= NAME_MAX and not string.find(text, '[%c"\\]') end
+local NAME_RULE = "1 to 128 bytes without control characters, \" and \\"
 
 route("POST /api/v1/sessions/{connectorId}/start", {
   query = {}, body = { vehicleId = "string" }, idempotent = true, answers = { [200] = "SessionStarted" },
   doc = "Notes that a vehicle charges at a place of yours; without OCPP.",
 }, function(req)
   local place, vehicleId = req.path.connectorId, req.json.vehicleId
-  if not is_name(place) then return problem(404, "a connector's name has 1 to 128 bytes") end
-  if not is_name(vehicleId) then return rest.unfit("/vehicleId", "expected 1 to 128 bytes") end
+  if not is_name(place) then return problem(404, "a connector's name has " .. NAME_RULE) end
+  if not is_name(vehicleId) then return rest.unfit("/vehicleId", "expected " .. NAME_RULE) end
   if store.get(OPEN .. place) then return problem(409, "Connector has active session") end
   local vehicle = store.get(VEHICLE .. vehicleId) or { history = json.array() }
   if vehicle.current then return problem(409, "Vehicle has active session") end

@@ -1,7 +1,9 @@
 -- Stations: names that operators give to places. Kept from the existing system, where they are no
 -- charge points; a station named like one shows its connectors. Persistent in the scripts' store.
+local rest = require "rest"
+
 local STATION = { "id", "name", "location", "connectors" }
-local LAST, PREFIX = "chargebridge/stations/last", "chargebridge/stations/"
+local LAST, PREFIX, TEXT_MAX = "chargebridge/stations/last", "chargebridge/stations/", 255
 
 local function connectors_of(name)
   local found = json.array()
@@ -26,8 +28,11 @@ local function id_of(req)
 end
 
 route("POST /api/v1/stations", {
-  query = {}, body = { name = "string", location = "string?" }, doc = "Adds a station.", answers = { [200] = "Station" },
+  query = {}, body = { name = "string", location = "string?" }, idempotent = true, doc = "Adds a station.",
+  answers = { [200] = "Station" },
 }, function(req)
+  if #req.json.name < 1 or #req.json.name > TEXT_MAX then return rest.unfit("/name", "expected 1 to 255 bytes") end
+  if #(req.json.location or "") > TEXT_MAX then return rest.unfit("/location", "expected up to 255 bytes") end
   local id = (store.get(LAST) or 0) + 1
   store.set(PREFIX .. id, { name = req.json.name, location = req.json.location })
   store.set(LAST, id)

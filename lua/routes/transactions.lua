@@ -108,6 +108,14 @@ end)
 
 -- ---- the operator's end ----
 
+-- Why there is nothing to end: unknown, or ended already.
+local function not_open(text, cpid)
+  local row, failed = find(text)
+  if not row then return failed() end
+  if string.upper(row.cpid) ~= string.upper(cpid) then return problem(404, "no transaction of this charge point has this id") end
+  return problem(409, "the transaction has ended already")
+end
+
 route("POST /api/v1/chargepoints/{cpid}/transactions/{id}/close", {
   query = {}, idempotent = true, answers = { [200] = "Transaction" },
   doc = "Ends a transaction whose charger died, with its last reading, flagged as estimated; a StopTransaction that comes "
@@ -115,8 +123,9 @@ route("POST /api/v1/chargepoints/{cpid}/transactions/{id}/close", {
 }, function(req)
   local id = id_of(req.path.id)
   local open = id and core.transaction(id)
-  if not open or string.upper(open.cpid) ~= string.upper(req.path.cpid) then
-    return problem(404, "no open transaction of this charge point has this id")
+  if not open then return not_open(req.path.id, req.path.cpid) end
+  if string.upper(open.cpid) ~= string.upper(req.path.cpid) then
+    return problem(404, "no transaction of this charge point has this id")
   end
   local ok, err = core.close(id)
   if not ok then return rest.refused(err, {}) end

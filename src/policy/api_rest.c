@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/timetext.h"
 #include "policy/api_rest.h"
+#include "station/settle.h"
 
 #ifndef CB_VERSION
 #define CB_VERSION "unknown"
@@ -146,6 +147,14 @@ static int rest_delete(lua_State *L)
 }
 
 /* ---- the store ---- */
+
+int rest_stored(lua_State *L)
+{
+    struct station *st = api_station(L, "core.stored");
+    struct change_wait wait = rest_change_begin(L, "core.stored");
+    station_settle(st, wait.done, wait.ctx);
+    return rest_change_end(L, &wait, true, NULL, NULL);
+}
 
 struct query_result {
     const char *rows, *next, *why;
@@ -322,6 +331,8 @@ static const struct api_row rows[] = {
      "All of them or none; err.details.index is the first that does not fit.", true},
     {"delete_tag", rest_delete_tag, "fun(idTag: string): true?, err?",
      "Removes a tag; err.code \"unknown\" if there is none.", true},
+    {"stored", rest_stored, "fun(): true?, err?",
+     "Waits until what was changed before is on disk, so that no crash forgets it.", true},
     {"query", rest_query, "fun(name: string, params: table): table[]?, string|err|nil",
      "A named query of the store: its rows, and the cursor of the next page.", true},
     {"health", rest_health, "fun(): boolean", "Does the store take writes?", false},

@@ -38,6 +38,7 @@ void rest_change_drop(struct change_wait *wait);
 
 /* api_rest_live.c */
 const char *rest_state_of(const struct charge_point *cp);
+int rest_stored(lua_State *L);
 int rest_transaction(lua_State *L);
 int rest_close(lua_State *L);
 int rest_charge_points(lua_State *L);

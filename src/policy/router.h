@@ -126,8 +126,8 @@ void emitter_end(struct emitter *emitter, bool ok);
 /* ---- idempotency (router_repeat.c) ---- */
 
 struct repeat; /* a request with an Idempotency-Key that runs */
-/* True: run it, and if `*run` is set tell repeat_end(). False: it is a repeat, the stored answer
- * was given (`*responded`), or `problem` says why not. */
+/* True: run it, and if `*run` is set, do so once its row is on disk and tell repeat_end(). False:
+ * it is a repeat, the stored answer was given (`*responded`), or `problem` says why not. */
 bool repeat_begin(struct generation *generation, const struct route *route,
                   const struct request *request, struct repeat **run, struct problem *problem,
                   bool *responded, respond_fn respond, void *ctx);

@@ -1,9 +1,11 @@
 /* Idempotency-Key on POST: the same request again gets the stored answer again.
  *
  * A request is the same if key, API key, method and path are; if its query or body differ it is
- * refused (422), while the first one runs too (409). Answers up to ANSWER_MAX bytes are kept in the
- * scripts' store for a day, those that say that nothing was done because of us (500, 503) are not.
- */
+ * refused (422), while the first one runs too (409). A row in the scripts' store says that it runs;
+ * it is on disk before the handler begins (router_request.c), so that nothing is done twice over a
+ * crash either: what was cut off stays 409. The answer takes the row's place for a day, without its
+ * body if that is no text or over ANSWER_MAX bytes (409, too); one that says `not now` because of
+ * us (429, 500, 503) removes it. */
 #include <string.h>
 
 #include "base/digest.h"
@@ -87,15 +89,44 @@ static void respond_kept(const struct json *kept, respond_fn respond, void *ctx)
     respond(ctx, &response);
 }
 
-static bool is_keepable(const struct response *response)
+/* Nothing was done: it may be tried again. */
+static bool may_be_tried_again(const struct response *response)
 {
-    return response && !response->source && response->status != 500 && response->status != 503 &&
-           response->body.len <= ANSWER_MAX && response->header_count <= HEADERS_KEPT &&
+    return !response || response->status == 429 || response->status == 500 ||
+           response->status == 503;
+}
+
+static bool body_is_keepable(const struct response *response)
+{
+    return !response->source && response->body.len <= ANSWER_MAX &&
+           response->header_count <= HEADERS_KEPT &&
            utf8_valid(response->body.at, response->body.len) &&
            (response->body.len == 0 || !memchr(response->body.at, '\0', response->body.len));
 }
 
-static void keep(const struct repeat *run, const struct response *response)
+static void write_answer(struct json_out *o, const struct response *response)
+{
+    if (response->content_type) {
+        json_key(o, "type");
+        json_put_string(o, response->content_type);
+    }
+    json_key(o, "headers");
+    json_open(o, '[');
+    for (size_t i = 0; i < response->header_count; i++) {
+        json_open(o, '{');
+        json_key(o, "name");
+        json_put_string(o, response->headers[i].name);
+        json_key(o, "value");
+        json_put_string(o, response->headers[i].value);
+        json_close(o, '}');
+    }
+    json_close(o, ']');
+    json_key(o, "body");
+    json_put_span(o, response->body.at ? response->body : SPAN(""));
+}
+
+/* `response` NULL: it runs. False: it is too long for a row. */
+static bool keep(const struct repeat *run, const struct response *response, bool with_body)
 {
     struct strbuf text = {0};
     struct json_out o = {.to = &text};
@@ -103,28 +134,16 @@ static void keep(const struct repeat *run, const struct response *response)
     json_open(&o, '{');
     json_key(&o, "request");
     json_put_string(&o, run->body);
-    json_key(&o, "status");
-    json_put_int(&o, response->status);
-    if (response->content_type) {
-        json_key(&o, "type");
-        json_put_string(&o, response->content_type);
+    if (response) {
+        json_key(&o, "status");
+        json_put_int(&o, response->status);
     }
-    json_key(&o, "headers");
-    json_open(&o, '[');
-    for (size_t i = 0; i < response->header_count; i++) {
-        json_open(&o, '{');
-        json_key(&o, "name");
-        json_put_string(&o, response->headers[i].name);
-        json_key(&o, "value");
-        json_put_string(&o, response->headers[i].value);
-        json_close(&o, '}');
-    }
-    json_close(&o, ']');
-    json_key(&o, "body");
-    json_put_span(&o, response->body.at ? response->body : SPAN(""));
+    if (response && with_body)
+        write_answer(&o, response);
     json_close(&o, '}');
-    station_kv_set(run->station, run->name, strbuf_text(&text), KEPT_MS, &why);
+    bool ok = station_kv_set(run->station, run->name, strbuf_text(&text), KEPT_MS, &why);
     strbuf_clear(&text);
+    return ok;
 }
 
 /* ---- begin and end ---- */
@@ -134,6 +153,17 @@ static bool refuse(struct problem *problem, int status, const char *detail)
     problem->status = status;
     problem->detail = detail;
     return false;
+}
+
+/* A row without status: nobody was there any more to say how it ended. */
+static const char *why_no_answer(const struct json *kept)
+{
+    if (!json_get(kept, "status"))
+        return "the first request with this Idempotency-Key was cut off by a restart of the "
+               "server: "
+               "look what became of it";
+    return "the first request with this Idempotency-Key was answered, but the answer was too long "
+           "to be kept";
 }
 
 /* Was it asked before? True: no. */
@@ -152,11 +182,13 @@ static bool is_new(const struct repeat *run, struct problem *problem, bool *resp
     const char *text = station_kv_get(run->station, run->name);
     struct arena arena = {0};
     const struct json *kept = text ? json_parse(&arena, text, strlen(text), NULL, NULL) : NULL;
-    if (kept && text_is(json_gets(kept, "request"), run->body)) {
+    if (kept && !text_is(json_gets(kept, "request"), run->body)) {
+        refuse(problem, 422, other);
+    } else if (kept && !json_get(kept, "body")) {
+        refuse(problem, 409, why_no_answer(kept));
+    } else if (kept) {
         *responded = true;
         respond_kept(kept, respond, ctx);
-    } else if (kept) {
-        refuse(problem, 422, other);
     }
     arena_clear(&arena);
     return !kept;
@@ -182,6 +214,7 @@ bool repeat_begin(struct generation *generation, const struct route *route,
     }
     fresh->next = fresh->scheduler->repeats;
     fresh->scheduler->repeats = fresh;
+    keep(fresh, NULL, false);
     *run = fresh;
     return true;
 }
@@ -192,7 +225,9 @@ void repeat_end(struct repeat *run, const struct response *response)
     while (*at != run)
         at = &(*at)->next;
     *at = run->next;
-    if (is_keepable(response))
-        keep(run, response);
+    if (may_be_tried_again(response))
+        station_kv_set(run->station, run->name, NULL, 0, NULL);
+    else if (!body_is_keepable(response) || !keep(run, response, true))
+        keep(run, response, false);
     xfree(run);
 }

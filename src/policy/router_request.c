@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "policy/api_rest.h"
 #include "policy/errors.h"
 #include "policy/router.h"
 
@@ -285,9 +286,33 @@ static int handler_returned(lua_State *L, int status, lua_KContext ctx)
     return lua_gettop(L);
 }
 
+/* Stack: the exchange, the handler, its req, and whether the row of its key is on disk. */
+static int key_stored(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    (void)ctx;
+    bool ok = lua_toboolean(L, -1);
+    lua_settop(L, ok ? 3 : 1);
+    if (ok) {
+        lua_callk(L, 1, LUA_MULTRET, 0, handler_returned);
+    } else {
+        lua_pushcfunction(L, answer_problem_new);
+        lua_pushinteger(L, 503);
+        lua_pushliteral(L, "the store does not take writes");
+        lua_call(L, 2, 3);
+    }
+    return handler_returned(L, LUA_OK, 0);
+}
+
 /* Arguments: the exchange, the handler, its req. */
 static int run_handler(lua_State *L)
 {
+    const struct exchange *exchange = lua_touserdata(L, 1);
+    if (exchange->repeat) {
+        lua_pushcfunction(L, rest_stored);
+        lua_callk(L, 0, 1, 0, key_stored);
+        return key_stored(L, LUA_OK, 0);
+    }
     lua_callk(L, 1, LUA_MULTRET, 0, handler_returned);
     return handler_returned(L, LUA_OK, 0);
 }

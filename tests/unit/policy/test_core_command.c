@@ -129,6 +129,22 @@ static void test_start_without_waiting(void **state)
     world_free(w);
 }
 
+static void test_until_it_is_stored(void **state)
+{
+    (void)state;
+    struct world *w = core_running("store.set('chargebridge/x', 1) local ok, err = core.stored()"
+                                   " return { ok or err.code, store.get('chargebridge/x') }");
+    w->f->hold = true;
+    assert_int_equal(ask(w, "POST /run", "{}"), 0);
+    store_release(w->f);
+    assert_int_equal(w->status, 200);
+    assert_string_equal(strbuf_text(&w->body), "[[true,1]]");
+    EXPECT_ROWS(w->f, 1, "KV key=chargebridge/x");
+    w->f->fail = 1;
+    EXPECT(w, "POST /run", "{}", 200, "[[\"store\",1]]");
+    world_free(w);
+}
+
 /* The handler is cancelled with its generation: what waits in the queue is not sent. */
 static void test_cancelled_with_its_policy(void **state)
 {
@@ -225,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_refused_before_it_is_asked),
         cmocka_unit_test(test_payload_as_table),
         cmocka_unit_test(test_start_without_waiting),
+        cmocka_unit_test(test_until_it_is_stored),
         cmocka_unit_test(test_cancelled_with_its_policy),
         cmocka_unit_test(test_pending),
         cmocka_unit_test(test_transactions),

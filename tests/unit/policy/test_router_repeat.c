@@ -1,6 +1,8 @@
 /* Idempotency-Key; nested shapes of bodies; the options of routes that came with them. */
 #include "api_world.h"
 
+#include "base/digest.h"
+
 static const char policy[] =
     "local function count() local n = (store.get('n') or 0) + 1 store.set('n', n) return n end\n"
     "route('POST /do', { idempotent = true }, function(req)\n"
@@ -11,6 +13,8 @@ static const char policy[] =
     "route('POST /fails', { idempotent = true }, function(req) count() error('boom') end)\n"
     "route('POST /big', { idempotent = true }, function(req) return 200, { n = count(), s ="
     " string.rep('x', 17000) } end)\n"
+    "route('POST /escapes', { idempotent = true }, function(req) count() return 200,"
+    " string.rep('\\1', 16000) end)\n"
     "route('POST /waits', { idempotent = true }, function(req)\n"
     "  chargepoint('CP1'):call('ClearCache') return 200, { n = count() } end)";
 
@@ -28,6 +32,21 @@ static void use_key(struct world *w, const char *key)
     static struct name_value header;
     header = (struct name_value){"Idempotency-Key", key};
     w->extra_header = key ? &header : NULL;
+}
+
+/* The row of such a request while it runs. */
+static void row_of(const struct request *request, const char *key, char name[80], char text[120])
+{
+    char hash[SHA256_HEX_SIZE];
+    struct strbuf parts = {0};
+    const char *all[] = {request->key_name, request->method, request->path, key};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        strbuf_add(&parts, all[i], strlen(all[i]) + 1);
+    sha256_hex(parts.at, parts.len, hash);
+    snprintf(name, 80, "repeat:%s", hash);
+    sha256_hex(request->body.at, request->body.len, hash);
+    snprintf(text, 120, "{\"request\":\"%s\"}", hash);
+    strbuf_clear(&parts);
 }
 
 static void test_the_same_answer_again(void **state)
@@ -73,11 +92,58 @@ static void test_what_is_not_kept(void **state)
     assert_string_equal(station_kv_get(w->f->st, "n"), "2");
     EXPECT(w, "POST /do", "{\"status\":503}", 503, "{\"n\":3}");
     EXPECT(w, "POST /do", "{\"status\":503}", 503, "{\"n\":4}");
-    EXPECT_PART(w, "POST /big", "{}", 200, "\"n\":5");
-    EXPECT_PART(w, "POST /big", "{}", 200, "\"n\":6");
+    EXPECT(w, "POST /do", "{\"status\":429}", 429, "{\"n\":5}"); /* later */
+    EXPECT(w, "POST /do", "{\"status\":429}", 429, "{\"n\":6}");
     use_key(w, "k2");
     EXPECT(w, "POST /do", "{\"status\":409}", 409, "{\"n\":7}"); /* a refusal is an answer */
     EXPECT(w, "POST /do", "{\"status\":409}", 409, "{\"n\":7}");
+    world_free(w);
+}
+
+/* Done once all the same. */
+static void test_answers_that_are_too_long(void **state)
+{
+    (void)state;
+    struct world *w = keyed("k1");
+    EXPECT_PART(w, "POST /big", "{}", 200, "\"n\":1");
+    EXPECT_PART(w, "POST /big", "{}", 409, "too long to be kept");
+    EXPECT_PART(w, "POST /big", "{\"x\":1}", 422, "another body");
+    EXPECT_PART(w, "POST /escapes", "{}", 200, "\1\1");
+    EXPECT_PART(w, "POST /escapes", "{}", 409, "too long to be kept");
+    assert_string_equal(station_kv_get(w->f->st, "n"), "2");
+    world_free(w);
+}
+
+/* The row of a key is on disk before the handler begins: what was cut off by a crash is not done
+ * again. */
+static void test_over_a_crash(void **state)
+{
+    (void)state;
+    struct world *w = keyed("k1");
+    w->f->hold = true;
+    assert_int_equal(ask(w, "POST /do", "{}"), 0);
+    assert_null(station_kv_get(w->f->st, "n"));
+    EXPECT_PART(w, "POST /do", "{}", 409, "still runs");
+    store_release(w->f);
+    assert_string_equal(strbuf_text(&w->body), "{\"n\":1}");
+    w->f->fail = -1;
+    use_key(w, "k2");
+    EXPECT_PART(w, "POST /do", "{}", 503, "does not take writes");
+    w->f->fail = 0;
+    EXPECT(w, "POST /do", "{}", 201, "{\"n\":2}");
+    use_key(w, "k3"); /* as its row is while it runs, in a server that did not see it begin */
+    const struct request request = {.method = "POST",
+                                    .path = "/do",
+                                    .headers = w->extra_header,
+                                    .header_count = 1,
+                                    .key_name = "tester",
+                                    .body = SPAN("{}")};
+    char name[80], text[120];
+    row_of(&request, "k3", name, text);
+    assert_true(station_kv_set(w->f->st, name, text, 0, NULL));
+    EXPECT_PART(w, "POST /do", "{}", 409, "cut off by a restart");
+    EXPECT_PART(w, "POST /do", "{\"x\":1}", 422, "another body");
+    assert_string_equal(station_kv_get(w->f->st, "n"), "2");
     world_free(w);
 }
 
@@ -166,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_the_same_answer_again),
         cmocka_unit_test(test_what_makes_another_request),
         cmocka_unit_test(test_what_is_not_kept),
+        cmocka_unit_test(test_answers_that_are_too_long),
+        cmocka_unit_test(test_over_a_crash),
         cmocka_unit_test(test_while_the_first_runs),
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_nested_bodies),
