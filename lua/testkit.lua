@@ -286,6 +286,7 @@ local function new_test(kit)
   end
 
   function t.stop(tx, what)
+    check(what == nil or type(what) == "table", "t.stop: argument 2 must be a table")
     what = what or {}
     check(tx.active, "t.stop: the transaction is over already")
     return (exchange(tx.cp.id, "StopTransaction", {

@@ -126,6 +126,8 @@ static int cp_index(lua_State *L)
         push_connectors(L, cp);
     else if (text_is(key, "last_seen") && cp && cp->last_seen_ms)
         lua_pushinteger(L, cp->last_seen_ms / 1000);
+    else if (text_is(key, "rating_w") && cp && cp->options.rating_w != ABSENT)
+        lua_pushinteger(L, cp->options.rating_w);
     else
         lua_pushstring(L, cp ? text_field(cp, key) : NULL);
     return 1;
@@ -222,6 +224,8 @@ static const struct api_row rows[] = {
     {"model", NULL, "string?", "As in its last BootNotification.", false},
     {"serial", NULL, "string?", "As in its last BootNotification.", false},
     {"firmware", NULL, "string?", "As in its last BootNotification.", false},
+    {"rating_w", NULL, "integer?", "What a connector gives at most, in W: its option ratingW.",
+     false},
     {"address", NULL, "string?", "The address that it is connected from.", false},
     {"connectors", NULL, "table<integer, connector>",
      "Its connectors by connectorId as they are now (a copy); 0 is the controller.", false},

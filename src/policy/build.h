@@ -23,6 +23,9 @@ void routes_handle(struct generation *generation, const struct request *request,
 
 /* every.c: `every("1m", fn)`. Started at the swap, stopped when the generation is replaced. */
 void everys_start(struct generation *generation, struct timers *timers);
+/* In tests and replays those of lua/ (batches …) run only from the first request to /api/v1 on: a
+ * test of seven days would pay for each of their seconds. */
+void everys_start_builtin(struct generation *generation);
 void everys_stop(struct generation *generation, struct timers *timers);
 size_t everys_count(const struct generation *generation);
 void everys_free(struct generation *generation);

@@ -60,7 +60,17 @@ void everys_start(struct generation *generation, struct timers *timers)
     generation->timers = timers;
     for (size_t i = 0; i < everys_count(generation); i++) {
         struct every *every = generation->everys->items[i];
-        timer_start(timers, &every->timer, every->period_ms);
+        if (!every->builtin || generation->phase != PHASE_TESTING)
+            timer_start(timers, &every->timer, every->period_ms);
+    }
+}
+
+void everys_start_builtin(struct generation *generation)
+{
+    for (size_t i = 0; i < everys_count(generation); i++) {
+        struct every *every = generation->everys->items[i];
+        if (every->builtin && !timer_running(&every->timer))
+            timer_start(generation->timers, &every->timer, every->period_ms);
     }
 }
 

@@ -112,7 +112,7 @@ static void run_test(struct generation *generation, lua_Integer index, struct po
     }
     if (!ok)
         tell(report, &test, &why);
-    else if (kit->failure.text[0])
+    if (kit->failure.text[0]) /* mostly why the test failed, too */
         finding_add(report, test.file, test.line, "test \"%s\": a handler failed: %s", test.name,
                     kit->failure.text);
     testkit_free(kit);

@@ -238,6 +238,8 @@ static int kit_request(lua_State *L)
     const char *method = api_arg_string(L, "t.request", 1, "method");
     const char *path = api_arg_string(L, "t.request", 2, "path");
     const char *body = lua_isnoneornil(L, 3) ? NULL : api_push_as_text(L, 3, "t.request");
+    if (strncmp(path, "/api/v1/", 8) == 0)
+        everys_start_builtin(kit->generation);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const char *value = api_opt_string(L, "t.request", 4, names[i]);
         if (value)

@@ -1,0 +1,43 @@
+-- What 40-tariff.lua promises. 2026-01-05 is a Monday.
+local function charge(t, idTag, at)
+  t.clock(at)
+  return t.transaction { cp = "CP1", idTag = idTag }
+end
+
+test("staff pay by the time of day", function(t)
+  local tx = charge(t, "04A2B3C4D5E6", "2026-01-05T12:00:00Z")
+  t.meter(tx, { power = 11000, every = "10m", count = 6 })
+  t.stop(tx)
+  t.eq(tx.price.total, 528)
+  tx = charge(t, "04C0FFEE0001", "2026-01-05T22:00:00Z")
+  t.meter(tx, { power = 11000, every = "10m", count = 6 })
+  t.stop(tx)
+  t.eq(tx.price.total, 319)
+end)
+
+test("night ends at six", function(t)
+  local tx = charge(t, "04C0FFEE0001", "2026-01-05T05:00:00Z")
+  t.meter(tx, { power = 10000, every = "10m", count = 12 })
+  t.stop(tx)
+  t.eq(tx.price.total, 290 + 480)
+end)
+
+test("a full car pays for the place after half an hour", function(t)
+  local tx = charge(t, "04A2B3C4D5E6", "2026-01-05T12:00:00Z")
+  t.meter(tx, { power = 11000, every = "10m", count = 6 })
+  t.meter(tx, { power = 0, every = "10m", count = 3 })
+  t.stop(tx)
+  t.eq(tx.price.total, 528)
+  tx = charge(t, "04A2B3C4D5E6", "2026-01-05T15:00:00Z")
+  t.meter(tx, { power = 11000, every = "10m", count = 6 })
+  t.meter(tx, { power = 0, every = "10m", count = 5 })
+  t.stop(tx)
+  t.eq(tx.price.total, 528 + 200)
+end)
+
+test("the fleet charges for nothing", function(t)
+  local tx = charge(t, "04F1EE700001", "2026-01-05T12:00:00Z")
+  t.meter(tx, { power = 11000, every = "10m", count = 6 })
+  t.stop(tx)
+  t.eq(tx.price.total, 0)
+end)
