@@ -102,6 +102,8 @@ chargepoints = nil
 ---@field limit fun(self: cp, limit?: { amps?: number, watts?: number }): true?, err? Limits all its connectors together, as tx:limit does one transaction.
 ---@field unlock fun(self: cp, connector: integer): true?, err? UnlockConnector; err.code also "UnlockFailed", "NotSupported". **Waits.**
 ---@field trigger fun(self: cp, message: string, connector?: integer): true?, err? TriggerMessage; err.code also "Rejected", "NotImplemented". **Waits.**
+---@field reset fun(self: cp, type?: "Soft"|"Hard"): true?, err? Reset, soft if not told otherwise; err.code also "Rejected". **Waits.**
+---@field configure fun(self: cp, keys: table<string, string|number|boolean>): true?, err? One ChangeConfiguration a key. true if all were taken; else err.code is the first other answer ("Rejected", "NotSupported", "offline" …) and err.details has the answer of each key: cp:configure { HeartbeatInterval = 300 }. **Waits.**
 ---@field pending fun(self: cp, connector?: integer): { idTag: string, connector?: integer, vars: table, since: integer }? The remote start that waits there for its StartTransaction.
 ---@field note_pending fun(self: cp, connector: integer?, vars: table): boolean Adds to its vars; false if none waits.
 
@@ -176,7 +178,7 @@ site = nil
 ---@class err
 ---@field code string "offline", "timeout", "refused", "gone", "invalid" … or the code of a CALLERROR.
 ---@field message string For people; what tostring(err) gives.
----@field details table? The errorDetails of a CALLERROR.
+---@field details table? The errorDetails of a CALLERROR; of cp:configure, the answer of each key.
 
 ---Values that outlive reloads and restarts, shared by all policies.
 ---@class store

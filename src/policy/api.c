@@ -263,7 +263,8 @@ static const struct api_row error_rows[] = {
      "CALLERROR.",
      false},
     {"message", NULL, "string", "For people; what tostring(err) gives.", false},
-    {"details", NULL, "table?", "The errorDetails of a CALLERROR.", false},
+    {"details", NULL, "table?",
+     "The errorDetails of a CALLERROR; of cp:configure, the answer of each key.", false},
     {NULL, NULL, NULL, NULL, false}};
 
 const struct api_table api_table_err = {.on = "err",

@@ -1,5 +1,6 @@
-/* Words for the CALLs that policies send most: cp:start, cp:unlock, cp:trigger, tx:stop; and the
- * remote starts that wait (cp:pending, cp:note_pending).
+/* Words for the CALLs that policies send most: cp:start, cp:unlock, cp:trigger, cp:reset, tx:stop
+ * (cp:configure is in api_configure.c); and the remote starts that wait (cp:pending,
+ * cp:note_pending).
  *
  * Each word is a CALL whose answer is true, or nil and an error: err.code is what the charger said
  * ("Rejected", "UnlockFailed" …), the code of a CALLERROR, or "offline", "timeout", "refused",
@@ -77,6 +78,18 @@ static int cp_unlock(lua_State *L)
     lua_createtable(L, 0, 1);
     api_set_integer(L, "connectorId", connector);
     return ask(L, "cp:unlock", cp, &command);
+}
+
+static int cp_reset(lua_State *L)
+{
+    const char *cp = api_check_cp(L, 1);
+    struct command command = {.action = "Reset"};
+    const char *type = lua_isnoneornil(L, 2) ? "Soft" : api_arg_string(L, "cp:reset", 2, "type");
+    if (!text_is(type, "Soft") && !text_is(type, "Hard"))
+        return api_raise(L, "cp:reset: type must be Soft or Hard, not %s", type);
+    lua_createtable(L, 0, 1);
+    api_set_string(L, "type", type);
+    return ask(L, "cp:reset", cp, &command);
 }
 
 static int cp_trigger(lua_State *L)
@@ -176,10 +189,10 @@ int api_cp_action(lua_State *L, const char *key)
     static const struct {
         const char *name;
         lua_CFunction fn;
-    } words[] = {{"call", api_cp_call},   {"start", cp_start},
-                 {"unlock", cp_unlock},   {"trigger", cp_trigger},
-                 {"pending", cp_pending}, {"note_pending", cp_note_pending},
-                 {"limit", api_cp_limit}};
+    } words[] = {
+        {"call", api_cp_call},   {"start", cp_start},     {"unlock", cp_unlock},
+        {"trigger", cp_trigger}, {"pending", cp_pending}, {"note_pending", cp_note_pending},
+        {"limit", api_cp_limit}, {"reset", cp_reset},     {"configure", api_cp_configure}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (!text_is(words[i].name, key))
             continue;

@@ -188,8 +188,8 @@ static void on_cancel(void *arg)
         station_cancel(calling->station, calling->cp, calling->serial);
 }
 
-/* {"action":…,"payload":{…}}: whatever word of the API it came from. True: not to be sent. */
-static bool note_command(lua_State *L, const char *cp, const struct command *command)
+/* {"action":…,"payload":{…}}: whatever word of the API it came from. */
+bool api_note_command(lua_State *L, const char *cp, const struct command *command)
 {
     struct strbuf text = {0};
     struct json_out out = {.to = &text};
@@ -210,7 +210,7 @@ int api_command_wait(lua_State *L, const char *what, const char *cp, const struc
                      lua_CFunction build)
 {
     struct station *st = api_station(L, what);
-    if (note_command(L, cp, command))
+    if (api_note_command(L, cp, command))
         return dry_call(L, st, cp, command->action, build);
     /* On the stack, and so alive, while the task waits; what may raise comes before the heap. */
     struct calling **box = lua_newuserdatauv(L, sizeof(*box), 0);

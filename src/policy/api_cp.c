@@ -250,6 +250,13 @@ static const struct api_row rows[] = {
      "UnlockConnector; err.code also \"UnlockFailed\", \"NotSupported\".", true},
     {"trigger", NULL, "fun(self: cp, message: string, connector?: integer): true?, err?",
      "TriggerMessage; err.code also \"Rejected\", \"NotImplemented\".", true},
+    {"reset", NULL, "fun(self: cp, type?: \"Soft\"|\"Hard\"): true?, err?",
+     "Reset, soft if not told otherwise; err.code also \"Rejected\".", true},
+    {"configure", NULL, "fun(self: cp, keys: table<string, string|number|boolean>): true?, err?",
+     "One ChangeConfiguration a key. true if all were taken; else err.code is the first other "
+     "answer (\"Rejected\", \"NotSupported\", \"offline\" …) and err.details has the answer of "
+     "each key: cp:configure { HeartbeatInterval = 300 }.",
+     true},
     {"pending", NULL,
      "fun(self: cp, connector?: integer): { idTag: string, connector?: integer, vars: table, "
      "since: integer }?",

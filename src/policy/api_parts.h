@@ -118,6 +118,9 @@ const char *api_push_asker(lua_State *L);
  * makes the results of the API function from the struct call_result that is its light userdata. */
 int api_command_wait(lua_State *L, const char *what, const char *cp, const struct command *command,
                      lua_CFunction build);
+/* Notes a CALL for those who want to know of effects (dry.h). True: not to be sent. */
+bool api_note_command(lua_State *L, const char *cp, const struct command *command);
+int api_cp_configure(lua_State *L);               /* api_configure.c */
 int api_cp_action(lua_State *L, const char *key); /* api_actions.c: pushes that method of cp */
 int api_tx_stop(lua_State *L);
 int api_tx_window(lua_State *L); /* api_series.c */

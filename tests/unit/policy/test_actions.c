@@ -36,6 +36,9 @@ static void test_words(void **state)
          "Accepted", "NotImplemented", "NotImplemented"},
         {"cp:trigger 'Heartbeat'", "\",\"TriggerMessage\",{\"requestedMessage\":\"Heartbeat\"}]",
          "Accepted", "Rejected", "Rejected"},
+        {"cp:reset()", "\",\"Reset\",{\"type\":\"Soft\"}]", "Accepted", "Rejected", "Rejected"},
+        {"cp:reset 'Hard'", "\",\"Reset\",{\"type\":\"Hard\"}]", "Accepted", "Rejected",
+         "Rejected"},
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         char *code = xprintf("local cp = chargepoint 'CP1' local ok, err = %s" WHAT, words[i].code);
@@ -86,6 +89,48 @@ static void test_wrong_use(void **state)
     lua_fails("chargepoint('CP1'):start{ idTga = 'A' }", "did you mean idTag?");
     lua_fails("chargepoint('CP1'):unlock()", "cp:unlock: argument 1 (connector) must be");
     lua_fails("chargepoint('CP1'):trigger(5)", "cp:trigger: argument 1 (message) must be");
+    lua_fails("chargepoint('CP1'):reset 'soft'", "cp:reset: type must be Soft or Hard, not soft");
+    lua_fails("chargepoint('CP1'):configure {}", "cp:configure: no keys");
+    lua_fails("chargepoint('CP1'):configure { 'A' }", "write { Key = value");
+    lua_fails("chargepoint('CP1'):configure { A = {} }", "A must be a string, a number");
+    lua_fails("chargepoint('CP1'):configure { A = string.rep('x', 501) }", "values up to 500");
+}
+
+/* One CALL a key, in order of the keys; the next goes out when the last is answered. */
+static void test_configure(void **state)
+{
+    (void)state;
+    static const char code[] =
+        "local ok, err = chargepoint('CP1'):configure { B = 5, A = true, C = 'x', D = 2.0 }"
+        " return { ok or err.code, err and err.message, err and err.details }";
+    static const char *const sent[] = {"\"A\",\"value\":\"true\"", "\"B\",\"value\":\"5\"",
+                                       "\"C\",\"value\":\"x\"", "\"D\",\"value\":\"2\""};
+    struct world *w = acting(code);
+    char id[64];
+    for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+        assert_non_null(strstr(sent_call(w->f, id), sent[i]));
+        answer_call(w->f, i == 1 ? "{\"status\":\"RebootRequired\"}" : "{\"status\":\"Accepted\"}");
+    }
+    gives(w, "[[true]]");
+    w = acting(code);
+    answer_call(w->f, "{\"status\":\"Accepted\"}");
+    answer_error(w->f, "\"InternalError\",\"\",{}");
+    answer_call(w->f, "{\"status\":\"Rejected\"}");
+    answer_call(w->f, "{\"status\":\"Accepted\"}");
+    gives(w,
+          "[[\"InternalError\",\"2 of 4 keys were not taken: B InternalError\",{\"A\":\"Accepted\","
+          "\"B\":\"InternalError\",\"C\":\"Rejected\",\"D\":\"Accepted\"}]]");
+    w = acting(code);
+    answer_call(w->f, "{\"status\":\"Accepted\"}");
+    down(w->f, "CP1", 1);
+    gives(w, "[[\"offline\",\"3 of 4 keys were not taken: B offline\",{\"A\":\"Accepted\",\"B\":"
+             "\"offline\"}]]");
+    w = world_running("local ok, err = chargepoint('CP1'):configure { A = 1 } return err.code");
+    down(w->f, "CP1", 1);
+    ask(w, "POST /run", NULL);
+    gives(w, "[\"offline\"]");
+    w = acting(code); /* cancelled while it waits */
+    world_free(w);
 }
 
 #define START                                                                                      \
@@ -186,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_words),     cmocka_unit_test(test_other_ends),
         cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_stop),
         cmocka_unit_test(test_pending),   cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_configure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
