@@ -129,6 +129,9 @@ const struct conf_key conf_keys[] = {
      "After a reload: how long handlers that began before may go on."},
     {"policies", "probation", CONF_MS, AT(policy.probation_ms), "1m", 0, 86400000, NULL,
      "After a reload: if most handlers fail within this time, roll back; 0s = never."},
+    {"policies", "shadow_dir", CONF_TEXT, AT(policy.shadow_dir), "", 0, 0, NULL,
+     "A candidate folder that runs beside the policies without effect and is compared with them; "
+     "empty = none."},
     {"policies", "tasks_max", CONF_COUNT, AT(policy.tasks_max), "10000", 1, 1000000, NULL,
      "Handlers under way at once."},
     {"policies", "time_zone", CONF_ZONE, AT(policy.zone_minutes), "+00:00", 0, 0, NULL,

@@ -54,6 +54,17 @@ int rest_policy_errors(lua_State *L);
 int rest_reload(lua_State *L);
 int rest_check(lua_State *L);
 int rest_rollback(lua_State *L);
+/* api_rest_trust.c */
+int rest_eval(lua_State *L);
+int rest_shadow(lua_State *L);
+int rest_shadow_start(lua_State *L);
+int rest_shadow_stop(lua_State *L);
+int rest_canary(lua_State *L);
+int rest_canary_start(lua_State *L);
+int rest_canary_promote(lua_State *L);
+int rest_canary_stop(lua_State *L);
+/* api_rest_policies.c: pushes the tree, then frees its arena, whatever happens. */
+int rest_push_tree(lua_State *L, struct arena *arena, const struct json *tree);
 /* api_rest_tags.c */
 int rest_tags(lua_State *L);
 int rest_tag(lua_State *L);

@@ -12,6 +12,8 @@
 #include "policy/reload.h"
 #include "policy/router.h"
 #include "policy/webhooks.h"
+#include "policy/canary.h"
+#include "policy/shadow.h"
 
 /* ---- collecting ---- */
 
@@ -154,6 +156,25 @@ static void add_routes(struct figures *figures, const struct generation *generat
     }
 }
 
+static void add_candidates(struct figures *figures, const struct policy *policy)
+{
+    struct shadow_figures shadow;
+    uint64_t runs, failures, rollbacks;
+    if (shadow_figures(policy, &shadow)) {
+        static const char events[] = "chargebridge_shadow_events_total";
+        add_label(figures, events, "result", "compared", (double)shadow.compared);
+        add_label(figures, events, "result", "skipped", (double)shadow.skipped);
+        add_label(figures, events, "result", "incomparable", (double)shadow.incomparable);
+        add(figures, "chargebridge_shadow_differences_total", "", (double)shadow.differing);
+        add(figures, "chargebridge_shadow_errors_total", "", (double)shadow.failed);
+        add(figures, "chargebridge_shadow_seconds_total", "", shadow.seconds);
+    }
+    canary_figures(policy, &runs, &failures, &rollbacks);
+    add(figures, "chargebridge_canary_calls_total", "", (double)runs);
+    add(figures, "chargebridge_canary_errors_total", "", (double)failures);
+    add(figures, "chargebridge_canary_rollbacks_total", "", (double)rollbacks);
+}
+
 static void add_policies(struct figures *figures, const struct policy *policy)
 {
     add(figures, "chargebridge_policy_generation", "",
@@ -165,6 +186,7 @@ static void add_policies(struct figures *figures, const struct policy *policy)
     add(figures, "chargebridge_policy_refusals_total", "", (double)policy->refusals);
     add(figures, "chargebridge_policy_rollbacks_total", "", (double)policy->rollbacks);
     add(figures, "chargebridge_policy_distinct_errors_total", "", (double)policy->errors.total);
+    add_candidates(figures, policy);
 }
 
 /* ---- the outside ---- */

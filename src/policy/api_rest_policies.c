@@ -17,8 +17,7 @@ static int push_tree(lua_State *L)
     return 1;
 }
 
-/* Pushes the tree, then frees its arena, whatever happens. */
-static int push_status(lua_State *L, struct arena *arena, const struct json *tree)
+int rest_push_tree(lua_State *L, struct arena *arena, const struct json *tree)
 {
     lua_pushcfunction(L, push_tree);
     lua_pushlightuserdata(L, (void *)tree);
@@ -38,14 +37,14 @@ int rest_policies(lua_State *L)
     char *text = arena_strndup(&arena, strbuf_text(&timers), timers.len);
     json_add(&arena, tree, "timers", json_parse(&arena, text, timers.len, NULL, NULL));
     strbuf_clear(&timers);
-    return push_status(L, &arena, tree);
+    return rest_push_tree(L, &arena, tree);
 }
 
 int rest_policy_errors(lua_State *L)
 {
     struct arena arena = {0};
     const struct policy *policy = policy_of(L, "core.policy_errors");
-    return push_status(L, &arena, status_errors(policy, &arena));
+    return rest_push_tree(L, &arena, status_errors(policy, &arena));
 }
 
 /* ---- commands ---- */
@@ -54,7 +53,7 @@ static int build_report(lua_State *L)
 {
     struct arena arena = {0};
     const struct policy_report *report = lua_touserdata(L, 1);
-    return push_status(L, &arena, status_report(report, &arena));
+    return rest_push_tree(L, &arena, status_report(report, &arena));
 }
 
 static int push_report(lua_State *L, void *arg)

@@ -91,6 +91,8 @@ static void warn(lua_State *L, const struct budget *budget, int64_t used_us)
         level++;
     }
     const struct generation *generation = generation_of(L);
+    if (generation->dry)
+        return;
     LOG(LOG_WARN, "policy is slow", L_STR("file", ar.source[0] == '@' ? ar.source + 1 : ar.source),
         L_INT("line", ar.currentline), L_INT("ran_ms", used_us / 1000),
         L_INT("limit_ms", budget->limit_ms), L_INT("generation", generation->number));

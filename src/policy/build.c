@@ -268,7 +268,7 @@ struct generation *build(const struct build_order *order, struct policy_report *
     struct generation *generation = NULL;
     if (report->error_count == 0)
         generation = assemble(order, &sources, order->settings->load_total_ms * 1000, report);
-    if (report->error_count == 0 && has_tests)
+    if (report->error_count == 0 && has_tests && !order->untested)
         run_tests(order, &sources, generation->load_left_us, report);
     if (report->error_count == 0 && order->stop && atomic_load(order->stop))
         finding_add(report, "", 0, "the build was stopped");

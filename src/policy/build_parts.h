@@ -12,6 +12,7 @@ struct build_order {
     const struct source_set *sources; /* … build these (rollback); NULL = read dir */
     int64_t number;
     const atomic_bool *stop; /* NULL = never */
+    bool untested;           /* without the tests */
 };
 
 /* NULL: refused, see report. The report is filled but for `generation` and `files_differ`. */

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "policy/api_parts.h"
+#include "policy/shadow.h"
 #include "policy/task_parts.h"
 
 enum { OVERLAY_BYTES = 8 << 20, OWNER_SIZE = 320, DETAIL_MAX = 4096, ENTRY_COST = 96 };
@@ -275,6 +276,7 @@ bool dry_write(lua_State *L, const struct dry_value *value)
         remember(generation->dry, value, value->json);
         return true;
     }
+    shadow_saw_write(generation, value, effects != NULL);
     return false;
 }
 

@@ -184,9 +184,11 @@ static bool was_traced(const struct error_log *log, const struct policy_error *w
 void errors_record(struct generation *generation, const struct policy_error *what,
                    const struct error_event *event, lua_State *stack)
 {
-    if (!generation->policy)
+    struct error_log *log = generation->errors   ? generation->errors
+                            : generation->policy ? &generation->policy->errors
+                                                 : NULL;
+    if (!log)
         return;
-    struct error_log *log = &generation->policy->errors;
     struct error_entry *entry = find(log, what, event->event);
     mono_t now = mono_now();
     log->total++;
@@ -196,6 +198,8 @@ void errors_record(struct generation *generation, const struct policy_error *wha
     text_copy(entry->cp, sizeof(entry->cp), span_of(event->cp ? event->cp : ""));
     text_copy(entry->example, sizeof(entry->example),
               span_of(event->example ? event->example : ""));
+    if (generation->dry) /* of what is only tried its own list tells */
+        return;
     if (entry->count > 1 && now - entry->logged < LOG_EVERY_MS)
         return;
     entry->logged = now;

@@ -83,6 +83,7 @@ struct generation {
     struct site_list *sites;       /* site.c */
     struct log_limits *log_limits; /* api_log.c; freed by everys_free() */
     struct testkit *testkit;       /* while a test runs (testkit.c); else NULL */
+    struct error_log *errors;      /* of a generation that is only tried; NULL = the policy's */
     struct dry *dry;               /* it runs without effect (dry.h); else NULL. Not its own */
     struct scheduler *scheduler;   /* the policy's once live, else &own_scheduler */
     struct scheduler own_scheduler;

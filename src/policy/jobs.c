@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "policy/build_parts.h"
 #include "policy/reload.h"
+#include "policy/shadow.h"
 
 enum { WAITING_MAX = 16 };
 
@@ -23,7 +24,8 @@ struct build_job {
     struct policy *policy; /* loop thread; NULL: it was freed */
     enum job_kind kind;
     char *dir;
-    struct source_set sources; /* rollback */
+    struct source_set sources; /* rollback, candidate */
+    struct candidate_order candidate;
     struct waiter *waiters;
     size_t waiter_count, waiter_room;
     pthread_t thread;
@@ -66,7 +68,8 @@ static void work(struct build_job *job)
     }
     struct build_order order = {.settings = job->settings,
                                 .dir = job->dir ? job->dir : job->settings->dir,
-                                .sources = job->kind == JOB_ROLLBACK ? &job->sources : NULL,
+                                .sources = job->sources.count > 0 ? &job->sources : NULL,
+                                .untested = job->candidate.untested,
                                 .number = job->number,
                                 .stop = &job->stop};
     job->generation = build(&order, &job->report);
@@ -141,6 +144,8 @@ void jobs_conclude(struct policy *policy, enum job_kind kind, struct generation 
     LOG(LOG_INFO, rollback ? "policies rolled back" : "policies loaded",
         L_INT("generation", report->generation), L_INT("files", report->files),
         L_INT("tests", report->tests));
+    if (kind == JOB_RELOAD && policy->settings.shadow_dir[0])
+        shadow_follow(policy);
     if (policy->files_differ)
         LOG(LOG_WARN, "the policies folder is not what runs",
             L_STR("folder", policy->settings.dir));
@@ -161,6 +166,26 @@ static void tell_refused(struct build_job *job, const char *why)
     if (job->policy && job->policy->current)
         job->report.generation = job->policy->current->number;
     tell_waiters(job);
+    if (job->kind == JOB_CANDIDATE)
+        job->candidate.take(job->candidate.ctx, NULL, &job->report);
+}
+
+static void conclude(struct policy *policy, struct build_job *job)
+{
+    if (job->kind != JOB_CANDIDATE) {
+        jobs_conclude(policy, job->kind, job->generation, &job->report);
+        tell_waiters(job);
+        return;
+    }
+    /* Its number is used up, so that no two generations that decide share one. */
+    if (job->generation && job->candidate.number == 0)
+        policy->last_number = job->generation->number;
+    job->report.generation = job->generation   ? job->generation->number
+                             : policy->current ? policy->current->number
+                                               : 0;
+    if (!job->generation)
+        log_findings(&job->report);
+    job->candidate.take(job->candidate.ctx, job->generation, &job->report);
 }
 
 static void on_built(void *arg)
@@ -176,8 +201,7 @@ static void on_built(void *arg)
     if (job->kind != JOB_CLOSE) {
         if (job->generation)
             generation_join_thread(job->generation);
-        jobs_conclude(policy, job->kind, job->generation, &job->report);
-        tell_waiters(job);
+        conclude(policy, job);
     }
     job_free(job);
     start_next(policy);
@@ -186,7 +210,7 @@ static void on_built(void *arg)
 /* False: there is nothing to roll back to. */
 static bool prepare(struct policy *policy, struct build_job *job)
 {
-    job->number = policy->last_number + 1;
+    job->number = job->candidate.number ? job->candidate.number : policy->last_number + 1;
     if (job->kind != JOB_ROLLBACK)
         return true;
     if (policy->history_count == 0)
@@ -270,6 +294,25 @@ void jobs_request(struct policy *policy, enum job_kind kind, const char *dir, po
     }
     if (fresh)
         append(policy, job);
+    start_next(policy);
+}
+
+void jobs_candidate(struct policy *policy, const struct candidate_order *order)
+{
+    size_t waiting = 0;
+    mergeable(policy, JOB_CANDIDATE, &waiting);
+    struct build_job *job = job_new(policy, JOB_CANDIDATE, order->dir);
+    job->candidate = *order;
+    if (order->dry)
+        job->settings = &policy->dry_settings;
+    if (!order->dir)
+        source_set_copy(&job->sources, order->sources);
+    if (policy->closing || waiting >= WAITING_MAX) {
+        tell_refused(job, policy->closing ? "the server stops" : "too many builds are waiting");
+        job_free(job);
+        return;
+    }
+    append(policy, job);
     start_next(policy);
 }
 

@@ -3,10 +3,15 @@
 
 #include "base/mem.h"
 #include "policy/build_parts.h"
+#include "policy/canary.h"
+#include "policy/eval.h"
 #include "policy/handlers.h"
 #include "policy/outside.h"
 #include "policy/reload.h"
+#include "policy/shadow.h"
 #include "policy/webhooks.h"
+
+enum { DRY_KILL_MS = 20 }; /* what is only tried may not hold up the loop for long */
 
 struct policy *policy_new(const struct policy_settings *settings, struct station *station,
                           const struct policy_ports *ports, struct timers *timers,
@@ -16,6 +21,11 @@ struct policy *policy_new(const struct policy_settings *settings, struct station
     policy->settings = *settings;
     policy->settings.dir = xstrdup(settings->dir);
     policy->settings.http_hosts = xstrdup_or_null(settings->http_hosts);
+    policy->settings.shadow_dir = xstrdup(settings->shadow_dir ? settings->shadow_dir : "");
+    policy->dry_settings = policy->settings;
+    policy->dry_settings.run_kill_ms = DRY_KILL_MS;
+    if (settings->run_kill_ms < DRY_KILL_MS)
+        policy->dry_settings.run_kill_ms = settings->run_kill_ms;
     policy->station = station;
     if (ports)
         policy->ports = *ports;
@@ -32,12 +42,16 @@ void policy_free(struct policy *policy)
         return;
     policy->closing = true;
     jobs_stop(policy);
+    eval_close(policy);
+    shadow_stop(policy);
+    canary_close(policy);
     reload_close(policy);
     jobs_stop(policy);
     webhooks_close(policy);
     outside_close(policy);
     errors_clear(&policy->errors);
     xfree((void *)policy->settings.dir);
+    xfree((void *)policy->settings.shadow_dir);
     xfree((void *)policy->settings.http_hosts);
     xfree(policy);
 }
@@ -78,15 +92,20 @@ bool policy_check_offline(const struct policy_settings *settings, struct policy_
 
 void policy_event(struct policy *policy, const struct event *event, event_done done, void *ctx)
 {
-    if (policy->current)
-        hooks_event(policy->current, event, done, ctx);
+    struct generation *generation = canary_choose(policy, event->cp);
+    if (generation && policy->shadow && generation == policy->current)
+        shadow_event(policy, generation, event, done, ctx);
+    else if (generation)
+        hooks_event(generation, event, done, ctx);
     else
         done(ctx, &(struct verdict){.kind = VERDICT_NONE});
 }
 
 bool policy_listens(const struct policy *policy, enum event_kind kind, const char *action)
 {
-    return policy->current && hooks_listens(policy->current, kind, action);
+    return policy->current &&
+           (hooks_listens(policy->current, kind, action) || canary_listens(policy, kind, action) ||
+            shadow_listens(policy, kind, action));
 }
 
 enum verdict_kind policy_identify(struct policy *policy, const char *path,

@@ -28,6 +28,7 @@ struct policy_settings {
     int64_t drain_ms;             /* 30000 */
     int64_t probation_ms;         /* 60000; 0 = off */
     int64_t tasks_max;            /* 10000 */
+    const char *shadow_dir;       /* a candidate that watches from the start; "" = none */
     int64_t zone_minutes;         /* site time, minutes east of UTC */
     const char *http_hosts; /* "host, host:port": where http.get and webhooks may go; or NULL */
 };

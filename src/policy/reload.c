@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/site.h"
+#include "policy/canary.h"
 #include "policy/source.h"
 #include "policy/task_parts.h"
 #include "policy/webhooks.h"
@@ -35,6 +36,19 @@ static void retire(struct policy *policy, struct generation *generation)
         jobs_close_generation(policy, generation);
 }
 
+void reload_discard(struct policy *policy, struct generation *generation)
+{
+    tasks_cancel(generation, "cancelled: it was only tried, and that is over");
+    generation->policy = NULL;
+    generation->timers = NULL;
+    generation->dry = NULL;
+    generation->errors = NULL;
+    if (generation->memory <= SMALL_BYTES || policy->closing)
+        generation_free(generation);
+    else
+        jobs_close_generation(policy, generation);
+}
+
 static void cancel_rest(struct policy *policy, struct generation *generation, const char *why)
 {
     tasks_cancel(generation, why);
@@ -56,7 +70,7 @@ void policy_drained(struct generation *generation)
 }
 
 /* Rule 3.8: at most two old generations live. */
-static void drain(struct policy *policy, struct generation *generation)
+void reload_drain(struct policy *policy, struct generation *generation)
 {
     everys_stop(generation, policy->timers); /* 3.10 */
     generation->phase = PHASE_DRAINING;
@@ -128,6 +142,8 @@ static void start_probation(struct policy *policy, bool rollback)
 void policy_ended(struct generation *generation, bool failed)
 {
     struct policy *policy = generation->policy;
+    if (failed && policy)
+        canary_failed(policy, generation);
     if (!failed || !policy || !policy->on_probation || generation != policy->current)
         return;
     if (generation->failures <= PROBATION_FAILURES || generation->failures * 2 <= generation->runs)
@@ -139,10 +155,8 @@ void policy_ended(struct generation *generation, bool failed)
 
 /* ---- the swap ---- */
 
-void reload_swap(struct policy *policy, struct generation *built, bool rollback)
+void reload_adopt(struct policy *policy, struct generation *built)
 {
-    struct generation *old = policy->current;
-    keep_history(policy, built, rollback);
     built->policy = policy;
     built->station = policy->station;
     built->timers = policy->timers;
@@ -150,13 +164,30 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
     built->stop = NULL;
     built->phase = PHASE_LIVE;
     built->loaded_at = wall_now();
-    policy->last_number = built->number;
+    if (policy->last_number < built->number)
+        policy->last_number = built->number;
+}
+
+void reload_adopt_dry(struct policy *policy, struct generation *built, struct dry *dry,
+                      struct error_log *errors)
+{
+    reload_adopt(policy, built);
+    built->scheduler = &built->own_scheduler;
+    built->dry = dry;
+    built->errors = errors;
+}
+
+void reload_swap(struct policy *policy, struct generation *built, bool rollback)
+{
+    struct generation *old = policy->current;
+    keep_history(policy, built, rollback);
+    reload_adopt(policy, built);
     policy->current = built; /* this is the swap */
     everys_start(built, policy->timers);
     sites_start(built);
     webhooks_swapped(policy);
     if (old)
-        drain(policy, old);
+        reload_drain(policy, old);
     start_probation(policy, rollback);
 }
 

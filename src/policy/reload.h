@@ -35,7 +35,11 @@ struct policy {
     struct refusal last_refusal;
     struct timer probation_end, probation_failed;
     bool on_probation;
-    bool files_differ; /* what runs came from a rollback */
+    bool files_differ;                   /* what runs came from a rollback */
+    struct policy_settings dry_settings; /* of generations that are only tried: less time */
+    struct shadow *shadow;               /* shadow.c; NULL = none */
+    struct canary *canary;               /* canary.c; NULL = there never was one */
+    struct eval *evals;                  /* eval.c: under way */
     uint64_t reloads, refusals, rollbacks;
     struct build_job *running, *queue; /* jobs.c */
     struct webhooks *webhooks; /* webhooks.c: what is to be delivered; NULL without a station */
@@ -51,6 +55,15 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
 void policy_ended(struct generation *generation, bool failed);
 /* Its last task ended while it drains. Only arms a timer: callers are still inside it. */
 void policy_drained(struct generation *generation);
+/* It belongs to the past: no new event, and it is freed when its last handler ended (3.8). */
+void reload_drain(struct policy *policy, struct generation *generation);
+/* A built generation that runs beside the current one and is live for some chargers (canary). */
+void reload_adopt(struct policy *policy, struct generation *built);
+/* A built generation that runs without effect (dry.h): it has its own turn and its own errors. */
+void reload_adopt_dry(struct policy *policy, struct generation *built, struct dry *dry,
+                      struct error_log *errors);
+/* Cancels what runs on it and frees it. */
+void reload_discard(struct policy *policy, struct generation *generation);
 /* Cancels and frees all generations. */
 void reload_close(struct policy *policy);
 
@@ -60,12 +73,25 @@ enum job_kind {
     JOB_RELOAD,
     JOB_CHECK,
     JOB_ROLLBACK,
-    JOB_CLOSE /* frees a big generation off the loop (3.8) */
+    JOB_CANDIDATE, /* builds something to be tried; `take` gets it */
+    JOB_CLOSE      /* frees a big generation off the loop (3.8) */
 };
 
 /* Queues a build, or joins one of the same kind that waits (3.1). `done` may be NULL. */
 void jobs_request(struct policy *policy, enum job_kind kind, const char *dir, policy_built done,
                   void *ctx);
+/* Builds a folder, or sources, for `take`, which gets what came of it exactly once, on the loop
+ * thread: the generation, its own, or NULL and why. */
+struct candidate_order {
+    const char *dir;                  /* copied */
+    const struct source_set *sources; /* copied; if dir is NULL */
+    bool dry;                         /* with the settings for what is only tried */
+    int64_t number;                   /* 0: the next one, which is used up by that */
+    bool untested;                    /* the tests were run, or are of no interest */
+    void (*take)(void *ctx, struct generation *built, const struct policy_report *report);
+    void *ctx;
+};
+void jobs_candidate(struct policy *policy, const struct candidate_order *order);
 /* Takes the generation over. */
 void jobs_close_generation(struct policy *policy, struct generation *generation);
 /* What a finished build means for the policy: swap or refusal, log and report (3.5, 3.6). */

@@ -175,9 +175,8 @@ static struct json *error_item(struct arena *arena, const struct error_entry *en
     return item;
 }
 
-struct json *status_errors(const struct policy *policy, struct arena *arena)
+struct json *status_error_items(const struct error_log *log, struct arena *arena)
 {
-    const struct error_log *log = &policy->errors;
     const struct error_entry **sorted = arena_alloc(arena, (log->count + 1) * sizeof(*sorted));
     for (size_t i = 0; i < log->count; i++)
         sorted[i] = &log->entries[i];
@@ -185,8 +184,13 @@ struct json *status_errors(const struct policy *policy, struct arena *arena)
     struct json *list = json_new(arena, JSON_ARRAY);
     for (size_t i = 0; i < log->count; i++)
         json_add(arena, list, NULL, error_item(arena, sorted[i]));
+    return list;
+}
+
+struct json *status_errors(const struct policy *policy, struct arena *arena)
+{
     struct json *out = json_new(arena, JSON_OBJECT);
-    json_addi(arena, out, "total", (int64_t)log->total);
-    json_add(arena, out, "items", list);
+    json_addi(arena, out, "total", (int64_t)policy->errors.total);
+    json_add(arena, out, "items", status_error_items(&policy->errors, arena));
     return out;
 }

@@ -14,6 +14,8 @@ struct json *status_policies(const struct policy *policy, struct arena *arena);
 /* {total, items: [{file, line, message, event, cp, generation, count, first, last, example}]},
  * newest first. */
 struct json *status_errors(const struct policy *policy, struct arena *arena);
+/* The items of such a list. */
+struct json *status_error_items(const struct error_log *log, struct arena *arena);
 /* {ok, generation, errorCount, errors: [{file, line, message}], files, tests, filesDiffer} */
 struct json *status_report(const struct policy_report *report, struct arena *arena);
 

@@ -222,7 +222,7 @@ static void cancel(struct task *task, const char *why)
     struct policy_error what = {0};
     error_place(task->co, &what);
     text_copy(what.message, sizeof(what.message), span_of(why));
-    if (generation->policy)
+    if (generation->policy && !generation->dry)
         LOG(LOG_WARN, "policy handler cancelled", L_STR("file", what.file[0] ? what.file : NULL),
             L_INT("line", what.line), L_STR("event", task->text), L_STR("cp", task->cp),
             L_INT("generation", generation->number), L_STR("why", why));
