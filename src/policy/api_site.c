@@ -205,6 +205,14 @@ static int site_chargers(lua_State *L)
     return 1;
 }
 
+static int site_rebalance(lua_State *L)
+{
+    const struct site *site = find(L, "site:rebalance");
+    if (site && !dry_note(L, "site:rebalance", site->name, NULL))
+        station_site_rebalance(generation_of(L)->station, site->name);
+    return 0;
+}
+
 /* Whole amperes are integers, so that they print as such. */
 static void push_amps(lua_State *L, double amps)
 {
@@ -427,6 +435,8 @@ static const struct api_row rows[] = {
      false},
     {"idle", site_idle, "fun(self: site): tx[]",
      "The others: full cars and such (tx.wants_power is false), oldest first.", false},
+    {"rebalance", site_rebalance, "fun(self: site)",
+     "on.rebalance runs soon, for a policy that knows of a change that the core does not.", false},
     {"chargers", site_chargers, "fun(self: site): cp[]",
      "Its charge points that are known, in the order of their first contact.", false},
     {NULL, NULL, NULL, NULL, false}};

@@ -39,6 +39,7 @@ struct fleet {
     struct arena arena; /* of the tags */
     const char **tags;
     size_t tag_count;
+    struct feed feed;
 };
 
 /* ---- cars that come and go ---- */
@@ -110,6 +111,7 @@ struct charger *fleet_add(struct fleet *fleet, const struct charger_settings *se
     struct charger *charger = charger_new(settings, fleet->loop, fleet->context, fleet->http);
     fleet->members = xgrow(fleet->members, fleet->count, &fleet->room, sizeof(*fleet->members));
     fleet->members[fleet->count++] = (struct member){.charger = charger};
+    charger->feed = &fleet->feed;
     map_put(&fleet->by_identity, span_of(charger_identity(charger)), charger);
     return charger;
 }
@@ -222,10 +224,13 @@ void fleet_write_figures(const struct fleet *fleet, const struct charger *only, 
         {"sessionsStarted", (int64_t)sum.sessions_started},
         {"sessionsStopped", (int64_t)sum.sessions_stopped},
         {"energyWh", sum.energy_wh},
+        {"powerW", (int64_t)(fleet->feed.now_w + 0.5)},
+        {"peakW", (int64_t)(fleet->feed.peak_w + 0.5)},
     };
+    size_t count = only ? ARRAY_LEN(rows) - 2 : ARRAY_LEN(rows); /* the feed is of all */
     struct json_out o = {.to = out};
     json_open(&o, '{');
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < count; i++) {
         json_key(&o, rows[i].name);
         json_put_int(&o, rows[i].value);
     }

@@ -28,7 +28,8 @@ struct charger *fleet_find(const struct fleet *fleet, const char *identity); /* 
 /* One more, for scenarios (no cars come by themselves); NULL and why: the identity is taken. */
 struct charger *fleet_add(struct fleet *fleet, const struct charger_settings *settings,
                           struct reason *why);
-/* {"chargers":n,"online":n,"accepted":n,"charging":n, the figures summed up}; of all, or of the one
+/* {"chargers":n,"online":n,"accepted":n,"charging":n, the figures summed up, "powerW":n,
+ * "peakW":n: what they draw now, and drew at most}; of all, or, but for the last two, of the one
  * that is not NULL. */
 void fleet_write_figures(const struct fleet *fleet, const struct charger *only, struct strbuf *out);
 

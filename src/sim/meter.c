@@ -62,6 +62,17 @@ static void warm(struct charger *charger, struct sim_connector *connector, int64
     connector->temperature_c += (aim - connector->temperature_c) * (share < 1 ? share : 1);
 }
 
+void meter_feed(struct charger *charger, struct sim_connector *connector)
+{
+    struct feed *feed = charger->feed;
+    if (!feed)
+        return;
+    feed->now_w += connector->power_w - connector->fed_w;
+    connector->fed_w = connector->power_w;
+    if (feed->now_w > feed->peak_w)
+        feed->peak_w = feed->now_w;
+}
+
 void meter_advance(struct charger *charger, struct sim_connector *connector)
 {
     wall_t now = wall_now();
@@ -83,6 +94,7 @@ void meter_advance(struct charger *charger, struct sim_connector *connector)
     connector->metered_ms = now;
     if (session_running(connector))
         connector->power_w = power_at(charger, connector, now);
+    meter_feed(charger, connector);
 }
 
 /* ---- one sampled value ---- */

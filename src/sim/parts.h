@@ -92,6 +92,7 @@ struct sim_connector {
     wall_t started_ms, metered_ms, sampled_ms;
     double meter_wh, start_wh, refused_wh, power_w, temperature_c;
     double limit_w; /* of the profiles; negative: none */
+    double fed_w;   /* what of power_w the feed knows */
     struct sampled_data stop_data;
     struct charger *charger; /* whose */
     struct timer steady;     /* MinimumStatusDuration: the status is told when it fires */
@@ -99,6 +100,10 @@ struct sim_connector {
 };
 
 /* ---- the whole ---- */
+
+struct feed { /* what all chargers of a fleet draw together, at any moment */
+    double now_w, peak_w;
+};
 
 struct charger {
     struct charger_settings settings;
@@ -111,6 +116,7 @@ struct charger {
     charger_watch watch;
     void *watch_ctx;
     struct charger_figures figures;
+    struct feed *feed; /* of its fleet; NULL: none */
 
     /* line */
     struct ws_client *client; /* NULL while there is none */

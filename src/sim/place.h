@@ -55,6 +55,8 @@ void meter_session_began(struct charger *charger, struct sim_connector *connecto
 /* Adds the last sample to stop_data. */
 void meter_session_ends(struct charger *charger, struct sim_connector *connector);
 int64_t meter_register_wh(const struct sim_connector *connector);
+/* After power_w changed: the feed of the fleet hears of it. */
+void meter_feed(struct charger *charger, struct sim_connector *connector);
 void meter_configured(struct charger *charger, const char *key);
 
 /* ---- reserve.c ---- */

@@ -10,6 +10,7 @@
  * then (UTC, the next such time) sleep("10m")                      also wait(charger, what,
  * timeout, connector, detail) http.get/post/put/delete(url …)   → {status, body, json} or {error}
  *     expect(condition, text)           counts and reports what did not hold, with file:line
+ *     figures()                        {energyWh, powerW, peakW …} of all chargers together
  *     log(…)  now()  args.NAME          what --arg NAME=VALUE gave
  *     finish(code)                      ends; without it the end of all coroutines does
  *

@@ -427,6 +427,24 @@ static int l_state(lua_State *L)
     return push_written(L, check_charger(L, 1), charger_write_state);
 }
 
+/* figures(): what GET /figures answers for the whole fleet. */
+static int l_figures(lua_State *L)
+{
+    const struct fleet *fleet = task_of(L)->scenario->settings.fleet;
+    struct strbuf text = {0};
+    struct arena arena = {0};
+    struct reason why;
+    fleet_write_figures(fleet, NULL, &text);
+    const struct json *tree = json_parse(&arena, strbuf_text(&text), text.len, &why, NULL);
+    if (NEVER(!tree))
+        lua_pushnil(L);
+    else
+        scenario_push_json(L, tree);
+    arena_clear(&arena);
+    strbuf_clear(&text);
+    return 1;
+}
+
 /* One connector of it: {status, transactionId, meterWh, powerW, soc …}; nil: there is none. */
 static int l_connector(lua_State *L)
 {
@@ -540,4 +558,6 @@ void scenario_add_chargers(lua_State *L)
     lua_setfield(L, -2, "charger");
     lua_pushcfunction(L, l_wait);
     lua_setfield(L, -2, "wait");
+    lua_pushcfunction(L, l_figures);
+    lua_setfield(L, -2, "figures");
 }

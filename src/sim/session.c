@@ -110,6 +110,7 @@ void session_judge(struct charger *charger, struct sim_connector *connector)
     }
     connector->energy_withheld = true;
     connector->power_w = 0;
+    meter_feed(charger, connector);
     connector_update(charger, connector);
 }
 
@@ -359,6 +360,7 @@ void session_unplugged(struct charger *charger, struct sim_connector *connector)
     if (session_running(connector)) {
         if (!config_bool(charger, "StopTransactionOnEVSideDisconnect")) {
             connector->power_w = 0;
+            meter_feed(charger, connector);
             if (config_bool(charger, "UnlockConnectorOnEVSideDisconnect"))
                 connector->locked = false;
             return;
@@ -445,6 +447,7 @@ void session_stop(struct charger *charger, struct sim_connector *connector, cons
     snprintf(detail, sizeof(detail), "%lld", (long long)session_transaction(charger, connector));
     connector->phase = SESSION_ENDED;
     connector->power_w = 0;
+    meter_feed(charger, connector);
     connector->locked = connector->refused = connector->energy_withheld = false;
     connector->suspended = SUSPENDED_NOT;
     if (!connector->plugged)

@@ -68,6 +68,7 @@ struct slot *slot_ensure(struct limiter *limiter, enum slot_kind kind, int64_t c
                           .transaction = transaction,
                           .wanted_a = NO_LIMIT,
                           .held_a = NO_LIMIT,
+                          .doubt_a = NO_LIMIT,
                           .confirmed = true};
     return slot;
 }
@@ -109,12 +110,12 @@ struct order { /* one CALL under way */
     char cp[];
 };
 
-/* The limit that holds while nothing better is known: the charger may follow either. */
+/* Nobody knows which it follows. */
 static void doubt(struct limiter *limiter, struct slot *slot)
 {
-    bool more = limiter->sent_a < 0 || (slot->held_a >= 0 && limiter->sent_a > slot->held_a);
-    if (more)
-        slot->held_a = limiter->sent_a;
+    double sent = limiter->sent_a < 0 ? INFINITY : limiter->sent_a;
+    if (sent > slot->doubt_a)
+        slot->doubt_a = sent;
     slot->confirmed = false;
 }
 
@@ -147,6 +148,7 @@ static void accepted(struct limiter *limiter, struct slot *slot)
         slot->falling_until = mono_now() + site->settle_ms;
     }
     slot->held_a = limiter->sent_a;
+    slot->doubt_a = NO_LIMIT;
     slot->confirmed = true;
     slot->told = false;
     slot->tries = 0;

@@ -44,6 +44,8 @@ static double drawn_by(struct limiter *limiter, const struct slot *slot, const s
     }
     if (slot && mono_now() < slot->falling_until && slot->falling_a > drawn)
         drawn = slot->falling_a;
+    if (slot && !slot->confirmed && slot->doubt_a > drawn)
+        drawn = fmin(slot->doubt_a, fmax(drawn, most_of(site->st, site, tx->id)));
     return drawn;
 }
 

@@ -118,6 +118,7 @@ static void restore_slot(struct limiter *limiter, const struct json *object)
     slot->wanted_a = amps_of(object, "wanted");
     slot->held_a = amps_of(object, "held");
     slot->sated = json_bool(json_get(object, "sated"), false);
+    slot->doubt_a = slot->wanted_a;
     slot->confirmed = false;
     const struct transaction *tx = station_transaction(limiter->st, transaction);
     slot->ended = kind == SLOT_TX && (!tx || tx->stopped);

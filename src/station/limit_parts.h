@@ -17,6 +17,7 @@ struct slot {
     int64_t transaction; /* SLOT_TX; else 0 */
     double wanted_a;     /* as asked for */
     double held_a;       /* as accepted; NO_LIMIT: no profile of ours is there */
+    double doubt_a;      /* unless confirmed it may also follow this; NO_LIMIT: nothing else */
     bool wanted;         /* somebody asked: else the slot only remembers `sated` */
     bool confirmed;    /* held_a was answered on this connection, or told before and not doubted */
     bool sated;        /* the car suspended by itself (SuspendedEV) */

@@ -60,6 +60,13 @@ static void on_timer(struct timer *timer)
     ports->ask(ports->ctx, &event, on_done, asked);
 }
 
+void station_site_rebalance(struct station *st, const char *name)
+{
+    struct site *site = station_site(st, name);
+    if (site)
+        site_soon(site);
+}
+
 void site_changed(struct station *st, const char *cp)
 {
     struct site *site = station_site_of(st, cp);

@@ -51,6 +51,8 @@ struct site *station_site(struct station *st, const char *name);  /* NULL */
 struct site *station_site_next(struct station *st, size_t *at);   /* in order of definition */
 struct site *station_site_of(struct station *st, const char *cp); /* NULL: in none */
 bool site_has(struct station *st, const struct site *site, const char *cp);
+/* Shares anew, soon. */
+void station_site_rebalance(struct station *st, const char *name);
 /* False: not a number from 0 to 100,000. */
 bool station_site_base_load(struct station *st, const char *name, double amps);
 /* After vars_set() on a site's vars. */
