@@ -42,7 +42,7 @@ struct fake_start { /* the store's transactions */
 };
 
 struct script { /* how the policies answer one kind of event */
-    bool listens, later;
+    bool listens, later, again;
     enum verdict_kind kind;
     const char *word, *extra, *why, *file;
     int64_t line;
@@ -363,6 +363,7 @@ static void give(const struct script *script, event_done done, void *ctx)
     struct verdict verdict = {.kind = script->kind,
                               .word = script->word,
                               .why = script->why,
+                              .again = script->again,
                               .file = script->file,
                               .line = script->line,
                               .generation = 7};
