@@ -407,16 +407,18 @@ static const struct api_row rows[] = {
      false},
     {"limit_amps", NULL, "number?", "The limit that was set by tx:limit, in A per phase.", false},
     {"max_amps", NULL, "number?",
-     "What its connector can give, in A per phase: by the rating of the charge point, else the fuse of "
+     "What its connector can give, in A per phase: by the rating of the charge point, else the "
+     "fuse of "
      "its site.",
      false},
     {"wants_power", NULL, "boolean",
      "Does the car want power? False once it suspended by itself, until it charges again.", false},
     {"vars", NULL, "vars", "Values that outlive reloads and restarts.", false},
-    {"limit", api_tx_limit,
-     "fun(self: tx, limit?: { amps?: number, watts?: number }): true?, err?",
-     "Limits it to amps per phase, or to watts in all; nil: no limit any more. Does not wait: the core "
-     "sends the profile, rounded down and shaped for the charger (below 6 A is 0), again after it was "
+    {"limit", api_tx_limit, "fun(self: tx, limit?: { amps?: number, watts?: number }): true?, err?",
+     "Limits it to amps per phase, or to watts in all; nil: no limit any more. Does not wait: the "
+     "core "
+     "sends the profile, rounded down and shaped for the charger (below 6 A is 0), again after it "
+     "was "
      "away, and nothing if the limit is the same.",
      false},
     {"window", api_tx_window,

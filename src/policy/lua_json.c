@@ -104,8 +104,11 @@ static void push_object(lua_State *L, const struct json *node)
 static void push_number(lua_State *L, const struct json *node)
 {
     double value = 0;
+    int64_t whole;
     if (node->type == JSON_INT)
         lua_pushinteger(L, node->integer);
+    else if (node->type == JSON_NUMBER && span_int(node->text, &whole)) /* of 19 digits */
+        lua_pushinteger(L, whole);
     else if (json_double(node, &value))
         lua_pushnumber(L, value);
     else

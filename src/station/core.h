@@ -36,10 +36,10 @@ struct station {
     struct pending_start **pending; /* pending.c: oldest first */
     size_t pending_count, pending_room;
     struct timer pending_timer;
-    struct limits *limits; /* limit_parts.h: sites, and limits on their way */
+    struct limits *limits;    /* limit_parts.h: sites, and limits on their way */
     uint64_t reminder_serial; /* remind.c */
-    struct map failures; /* admit.c: address → struct failure * */
-    struct batch *rows;  /* of this turn; NULL while there are none */
+    struct map failures;      /* admit.c: address → struct failure * */
+    struct batch *rows;       /* of this turn; NULL while there are none */
     bool rows_hold_upserts;
     struct dirty *dirty;
     size_t dirty_count, dirty_room;

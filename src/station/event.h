@@ -22,7 +22,7 @@ enum event_kind {
     EVENT_ONLINE,    /* on.online(cp) */
     EVENT_OFFLINE,   /* on.offline(cp) */
     EVENT_REMOTE_START_EXPIRED, /* on.remote_start_expired(cp, pending): no StartTransaction came */
-    EVENT_REBALANCE, /* on.rebalance(site): its chargers share their power anew */
+    EVENT_REBALANCE,            /* on.rebalance(site): its chargers share their power anew */
     EVENT_REMINDER,             /* on.reminder(tx, name) */
     EVENT_ACTION, /* on.<Action>(cp, req): raw; answers DataTransfer and actions without a handler
                      of ours, observes the others */

@@ -387,7 +387,8 @@ struct restore_sink {
     void (*charge_point)(void *ctx, const struct record_charge_point *row);
     void (*connector)(void *ctx, const struct record_connector *row);
     void (*transaction)(void *ctx, const struct record_transaction *row);
-    /* Of the transaction before, oldest first; without samples but for its last hour. May be NULL. */
+    /* Of the transaction before, oldest first; without samples but for its last hour. May be NULL.
+     */
     void (*meter_value)(void *ctx, const struct record_meter_value *row);
     void (*id_tag)(void *ctx, const struct record_id_tag *row);
     void (*kv)(void *ctx, const struct record_kv *row);
