@@ -64,6 +64,13 @@ static const struct member stop_members[] = {
     {"idTag", TEXT, AT(stop.id_tag)},       {"meterStop", NUMBER, AT(stop.meter_stop_wh)},
     {"energy", NUMBER, AT(stop.energy_wh)}, {"stopTime", TIME, AT(stop.stop_ms)},
     {"reason", TEXT, AT(stop.reason)},      {0}};
+static const struct member price_members[] = {{"transactionId", NUMBER, AT(price.id)},
+                                              {"currency", TEXT, AT(price.currency)},
+                                              {"total", NUMBER, AT(price.total)},
+                                              {"digits", NUMBER, AT(price.digits)},
+                                              {"lines", RAW, AT(price.lines)},
+                                              {"tariff", TEXT, AT(price.tariff)},
+                                              {0}};
 static const struct member meter_members[] = {
     {"connectorId", NUMBER, AT(meter_value.evse)},
     {"transactionId", POSITIVE, AT(meter_value.transaction_id)},
@@ -85,6 +92,7 @@ static const struct member decision_members[] = {
     {"line", POSITIVE, AT(decision.line)},
     {"generation", NUMBER, AT(decision.generation)},
     {"inputs", RAW, AT(decision.inputs)},
+    {"answer", RAW, AT(decision.answer)},
     {0}};
 static const struct member security_members[] = {
     {"type", TEXT, AT(security_event.type)},
@@ -182,6 +190,11 @@ static const struct member tag_members[] = {{"idTag", TEXT, AT(id_tag.id_tag)},
 static const struct member tag_deleted_members[] = {
     {"idTag", TEXT, AT(id_tag.id_tag)}, {"deleted", YES, 0}, {0}};
 
+static bool is_priced(const struct record *record)
+{
+    return record->price.currency != NULL;
+}
+
 static bool is_new_start(const struct record *record)
 {
     return !record->start.out_repeat;
@@ -200,6 +213,7 @@ static const struct row rows[] = {
      is_new_start},
     {RECORD_STOP, "transaction_stopped", AT(stop.cp), AT(stop.received_ms), stop_members,
      is_new_stop},
+    {RECORD_PRICE, "transaction_priced", AT(price.cp), AT(price.ts_ms), price_members, is_priced},
     {RECORD_METER_VALUE, "meter", AT(meter_value.cp), AT(meter_value.ts_ms), meter_members, NULL},
     {RECORD_MESSAGE, "message", AT(message.cp), AT(message.ts_ms), message_members, NULL},
     {RECORD_DECISION, "decision", AT(decision.cp), AT(decision.ts_ms), decision_members, NULL},

@@ -93,7 +93,8 @@ static void port_ask(void *ctx, const struct event *event, event_done done, void
         return;
     }
     /* Shutting down: the safe default of each event applies. */
-    struct verdict verdict = {.kind = VERDICT_FAILED, .why = "the server is stopping"};
+    struct verdict verdict = {
+        .kind = VERDICT_FAILED, .why = "the server is stopping", .stopping = true};
     done(done_ctx, &verdict);
 }
 
@@ -517,6 +518,7 @@ struct server *server_open(struct loop *loop, const struct conf *conf, struct re
         server_close(server);
         return NULL;
     }
+    station_resume(server->station);
     loop_before_sleep(loop, before_sleep, server);
     timer_start(server->timers, &server->retain_timer, 60 * 1000);
     return server;

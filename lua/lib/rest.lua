@@ -52,6 +52,36 @@ function rest.vehicle(session)
   return session
 end
 
+local PRICE = { "currency", "total", "digits", "text", "lines", "tariff", "generation", "file", "line" }
+local STORED = { "Currency", "Total", "Digits", "Lines", "Tariff", "Generation", "File", "Line" }
+
+-- 1234 with 2 digits is "12.34".
+local function decimal(amount, digits)
+  local text = string.format("%0" .. digits + 1 .. "d", math.abs(amount))
+  local point = #text - digits
+  return (amount < 0 and "-" or "") .. string.sub(text, 1, point) .. (digits > 0 and "." or "") .. string.sub(text, point + 1)
+end
+
+-- The price of a transaction, from the members of its row: `price`, nil if it has none.
+function rest.price(row)
+  local price = {}
+  for _, name in ipairs(STORED) do
+    price[string.lower(name)], row["price" .. name] = row["price" .. name], nil
+  end
+  if not price.currency then return row end
+  price.text = decimal(price.total, price.digits) .. " " .. price.currency
+  row.price = json.ordered(PRICE, price)
+  return row
+end
+
+-- The same for CSV: `price` as a decimal number, `currency`, `tariff`.
+function rest.price_columns(row)
+  local currency, total = row.priceCurrency, row.priceTotal
+  row.currency, row.tariff = currency, row.priceTariff
+  row.price = currency and decimal(total, row.priceDigits)
+  return row
+end
+
 -- Milliseconds, as the store counts, of a time in a query.
 function rest.ms(seconds) return seconds and seconds * 1000 // 1 | 0 end
 

@@ -110,18 +110,26 @@ named.ActiveSession = {
   parentIdTag = "string?", flags = { "string" },
 }
 named.Active = { sessions = { "ActiveSession" } }
+named.PriceLine = {
+  name = "string", amount = "integer", quantity = "number?", unit = "string?", unit_price = "number?",
+}
+named.Price = { -- total and amounts in the currency's smallest unit: 1234 with 2 digits is 12.34
+  currency = "string", total = "integer", digits = "integer", text = "string", lines = { "PriceLine" },
+  tariff = "string?", generation = "integer?", file = "string?", line = "integer?",
+}
 named.PastSession = {
   cpid = "string", connectorId = "integer", idTag = "string", transactionId = "integer", meterStart = "integer?",
   meterStop = "integer?", energy = "integer?", startTime = "time?", stopTime = "time?", durationSecs = "integer?",
   reason = "string?", vehicleId = "string?", mac = "string?", parentIdTag = "string?", stopIdTag = "string?",
-  verdict = "string?", generation = "integer?", flags = { "string" },
+  verdict = "string?", generation = "integer?", flags = { "string" }, price = "Price?",
 }
 named.History = { sessions = { "PastSession" } }
 named.Transaction = {
   transactionId = "integer", cpid = "string", connectorId = "integer", state = "open|stopped", idTag = "string",
   parentIdTag = "string?", stopIdTag = "string?", verdict = "string?", startTime = "time?", stopTime = "time?",
   durationSecs = "integer?", meterStart = "integer?", meterStop = "integer?", energy = "integer?", reason = "string?",
-  flags = { "string" }, vehicleId = "string?", mac = "string?", generation = "integer?", vars = "object?",
+  flags = { "string" }, vehicleId = "string?", mac = "string?", price = "Price?", generation = "integer?",
+  vars = "object?",
 }
 named.MeterValue = { -- with `step` without receivedAt, implausible and samples
   timestamp = "time", receivedAt = "time?", energyWh = "integer?", powerW = "integer?", soc = "integer?",
@@ -220,7 +228,7 @@ named.Message = {
 named.Decision = {
   id = "integer", cpid = "string?", timestamp = "time", event = "string", idTag = "string?", connectorId = "integer?",
   transactionId = "integer?", verdict = "string?", why = "string?", file = "string?", line = "integer?",
-  generation = "integer?", inputs = "any?",
+  generation = "integer?", inputs = "any?", answer = "any?",
 }
 
 return schemas

@@ -10,7 +10,8 @@
 ---@field boot fun(cp: cp, info: table): status: string?, more: table? BootNotification: "Accepted", "Pending" or "Rejected", and {interval = seconds, why = text}. Default: by the charge point's registration.
 ---@field authorize fun(idTag: string, cp: cp, ask: table): status: string?, more: table? May this idTag (upper case) charge? "Accepted", "Blocked", "Expired", "Invalid" or "ConcurrentTx", and {parentIdTag, expiryDate, why}. ask = {purpose = "authorize", "start" or "stop", connector, transaction}. Default: Invalid.
 ---@field start fun(tx: tx) A transaction began; it is stored and answered already.
----@field stop fun(tx: tx) A transaction ended: tx.stop_reason, tx.kwh.
+---@field price fun(tx: tx): { currency: string, tariff?: string, why?: string, lines?: { name: string, amount: number, quantity?: number, unit?: string, unit_price?: number }[], [string]: number }? What does the transaction cost? Asked once when it has ended, before on.stop; cannot wait. {currency = "EUR", energy = 1.234, start = 0.35}: every other member is a line, or the lines as a list. The core rounds each line once, half away from zero, and sums. Default: no price; if it fails, tx.flags.unpriced. A price never changes: if a real stop comes after an estimate, it stays, and the transaction is flagged price_estimated.
+---@field stop fun(tx: tx) A transaction ended: tx.stop_reason, tx.kwh, tx.price. Runs once; what a handler that does not wait has written is stored together with that. One that waits may run again after a crash.
 ---@field meter fun(tx: tx, m: table) Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage (V), current (A), temperature (°C), implausible, samples}; what was not measured is nil.
 ---@field status fun(cp: cp, connector: integer, status: string, previous: string?) The status of a connector changed (0 = the charge point itself). Repeats raise no event.
 ---@field remote_start_expired fun(cp: cp, pending: { connector?: integer, idTag: string, vars: table, created: integer }) A remote start that the charge point accepted, but no StartTransaction came of it in time.
@@ -92,6 +93,7 @@ chargepoints = nil
 ---@field model string? As in its last BootNotification.
 ---@field serial string? As in its last BootNotification.
 ---@field firmware string? As in its last BootNotification.
+---@field rating_w integer? What a connector gives at most, in W: its option ratingW.
 ---@field address string? The address that it is connected from.
 ---@field connectors table<integer, connector> Its connectors by connectorId as they are now (a copy); 0 is the controller.
 ---@field limit_amps number? The limit that was set by cp:limit, in A per phase.
@@ -143,7 +145,9 @@ transactions = nil
 ---@field last_meter integer? When the newest meter value was taken; until then its start.
 ---@field meter_start integer? The meter at its start, in Wh.
 ---@field stop_reason string? Why it ended, in on.stop (and in tests, after it).
----@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register.
+---@field flags table<string, boolean> Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, late, incomplete, unpriced, session_register, price_estimated.
+---@field price price? What it costs: in on.stop, if on.price said so (and in tests, after it).
+---@field cost fun(self: tx): price?, err? What it would cost if it ended now: runs on.price (which cannot wait). err.code "unpriced": no policy prices it; "failed": on.price failed; "gone": it is over.
 ---@field limit_amps number? The limit that was set by tx:limit, in A per phase.
 ---@field max_amps number? What its connector can give, in A per phase: by the rating of the charge point, else the fuse of its site.
 ---@field wants_power boolean Does the car want power? False once it suspended by itself, until it charges again.
@@ -153,6 +157,15 @@ transactions = nil
 ---@field slices fun(self: tx, period?: string|number): fun(): { start: integer, seconds: number, kwh?: number, energy_wh?: integer, kw?: number, hour: integer, minute: integer, weekday: integer, date: string }? For loops: its time cut at whole quarters of an hour (or another period that divides a day) of site time, with the energy of each; they add up to tx.energy_wh. hour … date are of its beginning, weekday 1 is Monday. kwh is nil if the energy cannot be told.
 ---@field remind fun(self: tx, name: string, delay?: string|number): true?, err? Runs on.reminder(tx, name) after that time, also after a reload or a restart, unless the transaction ends before. The same name again replaces it; without a delay it is cancelled. Up to 16 names. err.code "gone": it is over.
 ---@field stop fun(self: tx, reason?: string): true?, err? RemoteStopTransaction. The reason is kept in tx.vars.stop_reason and is what tx.stop_reason reads once it ended. err.code also "Rejected". **Waits.**
+
+---What a transaction costs, in whole numbers of the currency's smallest unit. Each line was rounded once, half away from zero, as the decimal that the policy meant.
+---@class price
+---@field currency string ISO 4217: "EUR".
+---@field digits integer Digits behind the point of that currency: 2; 0 for JPY.
+---@field total integer The sum, in the smallest unit: 1234 is 12.34 EUR.
+---@field text string The sum to be read: "12.34 EUR".
+---@field lines { name: string, amount: integer, quantity?: number, unit?: string, unit_price?: number }[] What it is made of; amounts in the smallest unit.
+---@field tariff string? The version of the tariff, as on.price said.
 
 ---While a file loads: site "depot" { chargers = { "CP1" } or "*", fuse = 100 } defines a site; also phases = 3, voltage = 230, base_load = 0 (A), failsafe (A a connector has without the server: 6, or 0 if the fuse is too small for that at all of them; false: none), settle = "5s" (how long a car may take to follow a lower limit). Later: that site, or nil.
 ---@type fun(name: string): site?

@@ -5,8 +5,10 @@ local csv = require "csv"
 
 local SESSION = {
   "cpid", "connectorId", "idTag", "transactionId", "meterStart", "meterStop", "energy",
-  "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac",
+  "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac", "price",
 }
+local COLUMNS = { table.unpack(SESSION) }
+COLUMNS[#COLUMNS + 1], COLUMNS[#COLUMNS + 2] = "currency", "tariff"
 
 local function link(req, cursor)
   local parts = { "cursor=" .. cursor, "limit=" .. req.query.limit }
@@ -22,14 +24,17 @@ local function link(req, cursor)
   return "</api/v1/history?" .. table.concat(parts, "&") .. '>; rel="next"'
 end
 
-local function shown(rows)
+local function shown(rows, price)
   for _, row in ipairs(rows) do
+    price(row)
     row.flags, row.stopped = core.flags(row.flags or 0), nil
     row.durationSecs = row.stopMs and row.startMs and (row.stopMs - row.startMs) // 1000
     rest.vehicle(rest.item(row, SESSION, { startMs = "startTime", stopMs = "stopTime" }))
   end
   return rows
 end
+
+local function for_csv(rows) return shown(rows, rest.price_columns) end
 
 route("GET /api/v1/history", {
   query = {
@@ -40,8 +45,8 @@ route("GET /api/v1/history", {
 }, function(req)
   local q = req.query
   local filter = { cpid = rest.identity(q.cpid), limit = q.limit, cursor = q.cursor, from = rest.ms(q.from), to = rest.ms(q.to) }
-  if csv.wanted(req) then return csv.query("history", SESSION, "history", filter, shown) end
+  if csv.wanted(req) then return csv.query("history", COLUMNS, "history", filter, for_csv) end
   local rows, next, status, why = rest.query("history", filter)
   if not rows then return problem(status, why) end
-  return 200, { sessions = json.array(shown(rows)) }, next and { Link = link(req, next) }
+  return 200, { sessions = json.array(shown(rows, rest.price)) }, next and { Link = link(req, next) }
 end)

@@ -4,7 +4,7 @@ local rest = require "rest"
 local MESSAGE = { "id", "cpid", "connection", "timestamp", "direction", "text", "note" }
 local DECISION = {
   "id", "cpid", "timestamp", "event", "idTag", "connectorId", "transactionId", "verdict", "why", "file", "line",
-  "generation", "inputs",
+  "generation", "inputs", "answer",
 }
 
 local JSONL, JSONL_PAGE = "application/x-ndjson", 200

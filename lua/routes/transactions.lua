@@ -5,13 +5,15 @@ local csv = require "csv"
 
 local TRANSACTION = {
   "transactionId", "cpid", "connectorId", "state", "idTag", "parentIdTag", "stopIdTag", "verdict", "startTime", "stopTime",
-  "durationSecs", "meterStart", "meterStop", "energy", "reason", "flags", "vehicleId", "mac", "generation", "vars",
+  "durationSecs", "meterStart", "meterStop", "energy", "reason", "flags", "vehicleId", "mac", "generation", "price", "vars",
 }
--- Without vars: they are tables of policies.
+-- Without vars: they are tables of policies. The price is a number there.
 local COLUMNS = { table.unpack(TRANSACTION, 1, #TRANSACTION - 1) }
+COLUMNS[#COLUMNS + 1], COLUMNS[#COLUMNS + 2] = "currency", "tariff"
 
-local function shown(row)
+local function shown(row, price)
   local vars = row.vars
+  price(row)
   row.state, row.stopped = row.stopped and "stopped" or "open", nil
   row.flags = core.flags(row.flags or 0)
   row.durationSecs = row.stopMs and row.startMs and (row.stopMs - row.startMs) // 1000
@@ -21,7 +23,12 @@ local function shown(row)
 end
 
 local function all_shown(rows)
-  for _, row in ipairs(rows) do shown(row) end
+  for _, row in ipairs(rows) do shown(row, rest.price) end
+  return rows
+end
+
+local function for_csv(rows)
+  for _, row in ipairs(rows) do shown(row, rest.price_columns) end
   return rows
 end
 
@@ -38,7 +45,7 @@ route("GET /api/v1/transactions", {
     cpid = rest.identity(q.cpid), connectorId = q.connectorId, idTag = q.idTag and string.upper(q.idTag),
     state = q.state or "all", from = rest.ms(q.from), to = rest.ms(q.to), limit = q.limit, cursor = q.cursor,
   }
-  if csv.wanted(req) then return csv.query("transactions", COLUMNS, "history", filter, all_shown) end
+  if csv.wanted(req) then return csv.query("transactions", COLUMNS, "history", filter, for_csv) end
   local rows, next, status, why = rest.query("history", filter)
   if not rows then return problem(status, why) end
   return rest.page(all_shown(rows), next)
@@ -63,7 +70,7 @@ route("GET /api/v1/transactions/{id}", { query = {}, doc = "One transaction.", a
 function(req)
   local row, failed = find(req.path.id)
   if not row then return failed() end
-  return 200, shown(row)
+  return 200, shown(row, rest.price)
 end)
 
 -- ---- meter values ----
@@ -131,5 +138,5 @@ route("POST /api/v1/chargepoints/{cpid}/transactions/{id}/close", {
   if not ok then return rest.refused(err, {}) end
   local row, failed = find(req.path.id)
   if not row then return failed() end
-  return 200, shown(row)
+  return 200, shown(row, rest.price)
 end)

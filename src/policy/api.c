@@ -19,6 +19,7 @@ const struct api_table *const api_tables[] = {
     &api_table_connector,
     &api_table_tx_globals,
     &api_table_tx,
+    &api_table_price,
     &api_table_site_globals,
     &api_table_site,
     &api_table_vars,

@@ -16,7 +16,8 @@ extern const struct api_table api_table_log;
 extern const struct api_table api_table_json, api_table_cp_globals, api_table_cp;
 extern const struct api_table api_table_connector, api_table_vars, api_table_err;
 extern const struct api_table api_table_site_globals, api_table_site;
-extern const struct api_table api_table_tx_globals, api_table_tx, api_table_store;
+extern const struct api_table api_table_tx_globals, api_table_tx, api_table_price;
+extern const struct api_table api_table_store;
 extern const struct api_table api_table_http, api_table_http_answer;
 extern const struct api_table api_table_webhook_globals, api_table_webhook;
 extern const struct api_table api_table_tags, api_table_tag, api_table_idtag_entry;
@@ -123,6 +124,11 @@ bool api_note_command(lua_State *L, const char *cp, const struct command *comman
 int api_cp_configure(lua_State *L);               /* api_configure.c */
 int api_cp_action(lua_State *L, const char *key); /* api_actions.c: pushes that method of cp */
 int api_tx_stop(lua_State *L);
+/* api_price.c. The table at `index`, as on.price returns it: {currency, digits, total, text, lines,
+ * tariff?, why?} in whole numbers of the smallest unit. NULL and why; never raises. */
+struct json *api_read_price(lua_State *L, int index, struct arena *arena, struct reason *why);
+void api_push_price(lua_State *L, const struct price *price); /* nil if there is none */
+int api_tx_cost(lua_State *L);
 int api_tx_window(lua_State *L); /* api_series.c */
 int api_tx_slices(lua_State *L);
 int api_tx_remind(lua_State *L);
@@ -157,6 +163,7 @@ bool api_push_window(lua_State *L, struct span text, struct reason *why);
 struct testkit_ended {
     int64_t id, connector, start_ms, stop_ms, meter_start_wh, energy_wh, flags;
     char *cp, *id_tag, *reason, *policy_reason;
+    struct price price;
 };
 const struct testkit_ended *testkit_ended(const struct generation *generation, int64_t id);
 /* Names of enum transaction_flag, as a list (marked as an array) or as a set. */

@@ -57,6 +57,7 @@ static const struct {
     {TX_INCOMPLETE, "incomplete"},
     {TX_UNPRICED, "unpriced"},
     {TX_SESSION_REGISTER, "session_register"},
+    {TX_PRICE_ESTIMATED, "price_estimated"},
 };
 
 void api_push_flags(lua_State *L, int64_t flags, bool as_list)
@@ -81,6 +82,7 @@ void api_push_flags(lua_State *L, int64_t flags, bool as_list)
 struct view {
     const char *cp, *id_tag, *parent, *reason;
     const char *policy_reason; /* JSON text of vars.stop_reason, or NULL */
+    const struct price *price;
     bool active;
     int64_t connector, start_ms, meter_start_wh, energy_wh, power_w, soc, sample_ms, flags;
     int64_t end_ms, stop_ms, idle_ms; /* end: its stop, or now; stop: ABSENT while it is open */
@@ -96,6 +98,7 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            tx->parent_id_tag,
                            tx->stopped ? tx->reason : NULL,
                            vars_get(&tx->vars, "stop_reason"),
+                           &tx->price,
                            !tx->stopped,
                            tx->evse,
                            tx->start_ms,
@@ -114,6 +117,7 @@ static bool find(struct generation *generation, int64_t id, struct view *v)
                            NULL,
                            ended->reason,
                            ended->policy_reason,
+                           &ended->price,
                            false,
                            ended->connector,
                            ended->start_ms,
@@ -201,6 +205,8 @@ static void push_field(lua_State *L, const struct view *v, const char *key)
         push_reason(L, v);
     else if (text_is(key, "flags"))
         api_push_flags(L, v->flags, false);
+    else if (text_is(key, "price"))
+        api_push_price(L, v->price);
     else
         push_number_field(L, v, key);
 }
@@ -403,7 +409,13 @@ static const struct api_row rows[] = {
     {"flags", NULL, "table<string, boolean>",
      "Why its figures need care: refused, suspect_clock, suspect_meter, stale, estimated, gap, "
      "late, "
-     "incomplete, unpriced, session_register.",
+     "incomplete, unpriced, session_register, price_estimated.",
+     false},
+    {"price", NULL, "price?",
+     "What it costs: in on.stop, if on.price said so (and in tests, after it).", false},
+    {"cost", api_tx_cost, "fun(self: tx): price?, err?",
+     "What it would cost if it ended now: runs on.price (which cannot wait). err.code \"unpriced\": "
+     "no policy prices it; \"failed\": on.price failed; \"gone\": it is over.",
      false},
     {"limit_amps", NULL, "number?", "The limit that was set by tx:limit, in A per phase.", false},
     {"max_amps", NULL, "number?",

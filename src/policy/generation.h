@@ -92,6 +92,7 @@ struct generation {
     uint64_t last_serial;
     struct coroutine_pool *pool;   /* task.c: coroutines to use again */
     bool warned_of_bytecode;       /* build.c */
+    bool costing;                  /* on.price runs for tx:cost() (api_price.c) */
     bool closing;                  /* no task starts any more */
     struct policy_error *calling;  /* of generation_call: where it ran out of memory */
     mono_t collected_at;           /* the last full collection for want of memory */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/api_parts.h"
 #include "policy/hook_parts.h"
 
 const char *hook_name(lua_State *L, const struct asking *asking)
@@ -190,10 +191,29 @@ static void judge_action(lua_State *L, struct asking *asking, int first, int cou
     asking->verdict.extra = read_object(L, asking, first);
 }
 
+/* ---- prices ---- */
+
+static void judge_price(lua_State *L, struct asking *asking, int first)
+{
+    struct reason why;
+    if (!lua_istable(L, first))
+        wrong(L, asking,
+              " returned a %s; a price is a table: { currency = \"EUR\", energy = 1.23 }",
+              luaL_typename(L, first));
+    const struct json *price = api_read_price(L, first, &asking->arena, &why);
+    if (!price)
+        wrong(L, asking, " returned no price: %s", why.text);
+    asking->verdict.extra = price;
+    asking->verdict.word = json_gets(price, "text");
+    asking->verdict.why = json_gets(price, "why");
+}
+
 /* ---- all of them ---- */
 
 bool hook_wants_answer(const struct asking *asking)
 {
+    if (asking->kind == EVENT_PRICE)
+        return true;
     return asking->kind == EVENT_ACTION ? !asking->observe : asking->row->words != NULL;
 }
 
@@ -209,6 +229,8 @@ bool hook_judge(lua_State *L, struct asking *asking, int first, int count)
               luaL_typename(L, first));
     if (asking->kind == EVENT_ACTION) {
         judge_action(L, asking, first, count);
+    } else if (asking->kind == EVENT_PRICE) {
+        judge_price(L, asking, first);
     } else {
         asking->verdict.word = check_word(L, asking, first, asking->row->words);
         if (count >= 2)

@@ -143,6 +143,7 @@ int hook_push_args(lua_State *L, const struct event *event)
         [EVENT_BOOT] = boot_args,
         [EVENT_AUTHORIZE] = authorize_args,
         [EVENT_START] = transaction_args,
+        [EVENT_PRICE] = transaction_args,
         [EVENT_STOP] = transaction_args,
         [EVENT_METER] = meter_args,
         [EVENT_STATUS] = status_args,

@@ -22,7 +22,7 @@ struct asking {
     int64_t run_us;
     uint32_t waits;
     struct verdict verdict;
-    struct arena arena; /* word, extra, why, file */
+    struct arena arena;      /* word, extra, why, file */
     struct effects *effects; /* NULL: nobody wants to know */
     event_done done;
     void *ctx;
@@ -40,6 +40,7 @@ void hook_example(const struct event *event, char *out, size_t size);
 bool hook_judge(lua_State *L, struct asking *asking, int first, int count);
 /* The event is answered with a word or a payload; false: handlers are only told. */
 bool hook_wants_answer(const struct asking *asking);
+const struct hook_row *hook_row_of(enum event_kind kind);
 /* "on.authorize", "on.DataTransfer" */
 const char *hook_name(lua_State *L, const struct asking *asking);
 

@@ -37,7 +37,21 @@ const struct hook_row hook_rows[] = {
      authorize_words},
     {"start", EVENT_START, "fun(tx: tx)", "A transaction began; it is stored and answered already.",
      NULL},
-    {"stop", EVENT_STOP, "fun(tx: tx)", "A transaction ended: tx.stop_reason, tx.kwh.", NULL},
+    {"price", EVENT_PRICE,
+     "fun(tx: tx): { currency: string, tariff?: string, why?: string, lines?: { name: string, "
+     "amount: number, quantity?: number, unit?: string, unit_price?: number }[], [string]: "
+     "number }?",
+     "What does the transaction cost? Asked once when it has ended, before on.stop; cannot wait. "
+     "{currency = \"EUR\", energy = 1.234, start = 0.35}: every other member is a line, or the "
+     "lines as a list. The core rounds each line once, half away from zero, and sums. Default: no "
+     "price; if it fails, tx.flags.unpriced. A price never changes: if a real stop comes after an "
+     "estimate, it stays, and the transaction is flagged price_estimated.",
+     NULL},
+    {"stop", EVENT_STOP, "fun(tx: tx)",
+     "A transaction ended: tx.stop_reason, tx.kwh, tx.price. Runs once; what a handler that does "
+     "not wait has written is stored together with that. One that waits may run again after a "
+     "crash.",
+     NULL},
     {"meter", EVENT_METER, "fun(tx: tx, m: table)",
      "Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage "
      "(V), current (A), temperature (°C), implausible, samples}; what was not measured is nil.",
@@ -72,7 +86,7 @@ static const struct hook_row action_row = {"<Action>", EVENT_ACTION,
                                            "fun(cp: cp, req: table): table?",
                                            "A raw OCPP action, payload as on the wire.", NULL};
 
-static const struct hook_row *row_of(enum event_kind kind)
+const struct hook_row *hook_row_of(enum event_kind kind)
 {
     for (const struct hook_row *row = hook_rows; row->name; row++) {
         if (row->kind == kind)
@@ -119,7 +133,10 @@ static int run_handlers(lua_State *L, struct asking *asking)
         lua_rawgeti(L, LUA_REGISTRYINDEX, asking->list->items[asking->at].ref);
         for (int i = 0; i < asking->nargs; i++)
             lua_pushvalue(L, 2 + i);
-        lua_callk(L, asking->nargs, LUA_MULTRET, 0, resumed);
+        if (asking->kind == EVENT_PRICE) /* cannot wait */
+            lua_call(L, asking->nargs, LUA_MULTRET);
+        else
+            lua_callk(L, asking->nargs, LUA_MULTRET, 0, resumed);
         if (take_results(L, asking))
             break;
     }
@@ -172,6 +189,13 @@ static void conclude(struct asking *asking)
     xfree(asking);
 }
 
+/* Not a deadline and not a drain: the program ends, and nobody else will be asked. */
+static bool is_stopping(const struct asking *asking)
+{
+    const struct policy *policy = asking->generation->policy;
+    return policy && policy->closing;
+}
+
 /* What a failed handler had put into the verdict is void. */
 static void note_failure(struct asking *asking, const struct task_end *end)
 {
@@ -180,7 +204,8 @@ static void note_failure(struct asking *asking, const struct task_end *end)
     asking->failed = true;
     asking->verdict = (struct verdict){.why = arena_strdup(&asking->arena, end->error),
                                        .file = arena_strdup(&asking->arena, end->file),
-                                       .line = end->line};
+                                       .line = end->line,
+                                       .stopping = end->cancelled && is_stopping(asking)};
 }
 
 static void start_rest(struct asking *asking);
@@ -250,7 +275,7 @@ static struct asking *asking_new(struct generation *generation, const struct eve
     memset(asking, 0, offsetof(struct asking, action)); /* the texts are all written */
     asking->generation = generation;
     asking->kind = event->kind;
-    asking->row = row_of(event->kind);
+    asking->row = hook_row_of(event->kind);
     asking->list = list;
     asking->observe = event->observe;
     asking->kept = LUA_NOREF;

@@ -85,6 +85,15 @@ static void commit_stop(struct testkit *kit, struct record_stop *row)
     tx->flags |= row->set_flags;
 }
 
+static void commit_price(struct testkit *kit, const struct record_price *row)
+{
+    struct testkit_ended *tx = transaction_of(kit, row->id);
+    if (!tx)
+        return;
+    price_set(&tx->price, row);
+    tx->flags |= row->set_flags;
+}
+
 static void commit(struct testkit *kit, struct batch *batch)
 {
     for (struct record *row = batch->first; row; row = row->next) {
@@ -92,6 +101,8 @@ static void commit(struct testkit *kit, struct batch *batch)
             commit_start(kit, &row->start);
         else if (row->kind == RECORD_STOP)
             commit_stop(kit, &row->stop);
+        else if (row->kind == RECORD_PRICE)
+            commit_price(kit, &row->price);
     }
     if (batch->done)
         batch->done(batch->ctx, batch);
@@ -252,6 +263,7 @@ void testkit_free(struct testkit *kit)
         xfree(kit->transactions[i].id_tag);
         xfree(kit->transactions[i].reason);
         xfree(kit->transactions[i].policy_reason);
+        price_clear(&kit->transactions[i].price);
     }
     xfree(kit->transactions);
     arena_clear(&kit->arena);

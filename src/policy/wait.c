@@ -11,12 +11,14 @@
 #include "policy/task_parts.h"
 
 /* Where a wait fails although a task runs: inside a C function that calls back (POLICY §4). */
-static const char *caller_that_cannot_wait(lua_State *L)
+static const char *caller_that_cannot_wait(lua_State *L, const struct task *task)
 {
     static const char *const names[][2] = {
         {"sort", "table.sort"},     {"gsub", "string.gsub"},
         {"concat", "table.concat"}, {"format", "__tostring"},
-        {"tostring", "__tostring"}, {"require", "a file that is required"}};
+        {"tostring", "__tostring"}, {"require", "a file that is required"},
+        {"cost", "on.price"}};
+    bool price = strcmp(task->text, "price") == 0;
     lua_Debug ar;
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "nS", &ar);
@@ -26,9 +28,11 @@ static const char *caller_that_cannot_wait(lua_State *L)
             if (strcmp(ar.name, names[i][0]) == 0)
                 return names[i][1];
         }
-        return ar.name ? ar.name : "a function that cannot wait";
+        if (ar.name)
+            return ar.name;
+        break;
     }
-    return "a function that cannot wait";
+    return price ? "on.price" : "a function that cannot wait";
 }
 
 static void refuse_wait(lua_State *L, const struct generation *generation, const char *what)
@@ -41,7 +45,8 @@ static void refuse_wait(lua_State *L, const struct generation *generation, const
         luaL_error(L, "%s %s and cannot be used here", what, waits);
     if (generation->running->closing)
         luaL_error(L, "%s %s and cannot be used while the handler ends", what, waits);
-    luaL_error(L, "%s %s and cannot be used inside %s", what, waits, caller_that_cannot_wait(L));
+    luaL_error(L, "%s %s and cannot be used inside %s", what, waits,
+               caller_that_cannot_wait(L, generation->running));
 }
 
 struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel_fn)(void *arg),

@@ -35,6 +35,16 @@ struct sample_state { /* the newest plausible value of each, for /active and on.
     wall_t at;
 };
 
+struct price {      /* what on.price said; see struct record_price */
+    char *currency; /* NULL: no price */
+    int64_t digits, total;
+    char *lines, *tariff, *file;
+    int64_t line, generation;
+};
+/* finish.c. Copies a stored price; frees what was there. */
+void price_set(struct price *price, const struct record_price *row);
+void price_clear(struct price *price);
+
 struct transaction {
     int64_t id;
     char *station_id; /* 2.x; NULL */
@@ -47,7 +57,9 @@ struct transaction {
     int64_t reservation_id;       /* ABSENT */
     int64_t flags;                /* enum transaction_flag */
     int64_t generation;
-    bool stopped; /* only while its stop is being handled and on.stop runs */
+    bool stopped; /* only while its stop is being handled, and on.price and on.stop run */
+    bool due;     /* stopped, and so it says in the store: finish.h */
+    struct price price;
     wall_t stop_ms;
     int64_t meter_stop_wh, energy_wh;
     char *reason;

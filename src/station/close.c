@@ -3,8 +3,8 @@
  * It is an item of the charger's lane, so it never runs while a CALL is being handled; a real
  * StopTransaction that came first simply wins. */
 #include "base/mem.h"
+#include "station/finish.h"
 #include "station/limit.h"
-#include "station/lane.h"
 
 struct closing {
     struct lane_item item;
@@ -20,10 +20,10 @@ static void closing_end(struct closing *closing, bool ok, const char *why)
 {
     struct closing kept = *closing;
     xfree(closing);
+    if (kept.lane)
+        lane_done(kept.lane, ITEM_OPERATOR); /* who is told finds it priced */
     if (kept.done)
         kept.done(kept.ctx, ok, why);
-    if (kept.lane)
-        lane_done(kept.lane, ITEM_OPERATOR);
 }
 
 static int64_t last_register(const struct transaction *tx)
@@ -34,37 +34,33 @@ static int64_t last_register(const struct transaction *tx)
     return tx->meter_start_wh + energy_wh;
 }
 
-static void mark_stopped(struct closing *closing, struct transaction *tx)
+static void mark_stopped(struct closing *closing, struct transaction *tx, bool due)
 {
     tx->energy_wh = transaction_energy_wh(tx);
     tx->meter_stop_wh = last_register(tx);
     tx->stopped = true;
+    tx->due = due;
     tx->stop_ms = closing->stop_ms;
     tx->flags |= TX_ESTIMATED;
     xfree(tx->reason);
     tx->reason = xstrdup("Other");
-    if (!closing->lane) {
-        transaction_drop(closing->st, tx->id);
-        return;
-    }
-    struct connector *at = station_connector(closing->lane->cp, tx->evse, tx->connector);
+    struct connector *at =
+        closing->lane ? station_connector(closing->lane->cp, tx->evse, tx->connector) : NULL;
     if (at && at->transaction_id == tx->id)
         at->transaction_id = 0;
     limit_transaction_ended(closing->st, tx);
-    struct event event = {
-        .kind = EVENT_STOP, .connector = tx->evse, .transaction_id = tx->id, .id_tag = tx->id_tag};
-    lane_event(closing->lane, &event, true);
+    finish_transaction(closing->st, closing->lane, tx);
 }
 
 static void on_stored(void *ctx, struct batch *batch)
 {
     struct closing *closing = ctx;
-    bool ok = !batch->failed;
+    bool ok = !batch->failed, due = batch->first->stop.due;
     station_batch_back(closing->st, batch);
     batch_free(batch);
     struct transaction *tx = station_transaction(closing->st, closing->id);
     if (ok && tx && !tx->stopped)
-        mark_stopped(closing, tx);
+        mark_stopped(closing, tx, due);
     closing_end(closing, ok, ok ? NULL : "the transaction could not be stored");
 }
 
@@ -86,6 +82,7 @@ static void run(struct closing *closing)
                                      .reason = "Other",
                                      .energy_wh = transaction_energy_wh(tx),
                                      .set_flags = TX_ESTIMATED,
+                                     .due = finish_wanted(closing->st),
                                      .vars = vars_text(arena, &tx->vars)};
     batch->done = on_stored;
     batch->ctx = closing;

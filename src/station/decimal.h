@@ -1,4 +1,5 @@
-/* Numbers as chargers write them, as integers of a smaller unit (V2, X11). Private to station/. */
+/* Numbers as chargers write them, as integers of a smaller unit (V2, X11); policy/money.c rounds
+ * amounts by it. */
 #ifndef STATION_DECIMAL_H
 #define STATION_DECIMAL_H
 

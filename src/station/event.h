@@ -16,6 +16,7 @@ enum event_kind {
                         why}]; ask = {purpose = "authorize" | "start" | "stop", connector,
                         transaction} */
     EVENT_START,     /* on.start(tx); stored and answered already */
+    EVENT_PRICE,     /* on.price(tx) → what it costs; once, before on.stop; cannot wait */
     EVENT_STOP,      /* on.stop(tx) */
     EVENT_METER,     /* on.meter(tx, m); m = normalised samples */
     EVENT_STATUS,    /* on.status(cp, connector, status, previous); changes only */
@@ -36,12 +37,14 @@ enum event_kind {
  *           "location","unit","value"}…]}: the newest meterValue of one MeterValues in a
  * transaction; what was not measured is not there; samples have their defaults filled in (V1).
  *   REMOTE_START_EXPIRED {"connectorId":n,"idTag":…,"createdMs":n,"vars":{…}}.
- *   START, STOP, STATUS, ONLINE, OFFLINE, AUTHORIZE: NULL (look the objects up by their ids).
- *   ACTION  the payload: as repaired where we have a table, as received where not.
- * What a verdict carries: BOOT word, extra.interval (s). AUTHORIZE word, extra.parentIdTag,
- * extra.expiryDate (text, or seconds since 1970). ACTION, DataTransfer: the word is the status and
- * extra.data the data, or no word and extra is the whole answer. ACTION, others: extra is the
- * answer, none is `{}`. */
+ *   START, PRICE, STOP, STATUS, ONLINE, OFFLINE, AUTHORIZE: NULL (look the objects up by their
+ * ids). ACTION  the payload: as repaired where we have a table, as received where not. What a
+ * verdict carries: BOOT word, extra.interval (s). AUTHORIZE word, extra.parentIdTag,
+ * extra.expiryDate (text, or seconds since 1970). PRICE: the word is the total as text, extra is
+ * {"currency":…,"digits":n,"total":n,"lines":[{"name":…,"amount":n…}…],"tariff"?:…}, checked and
+ * rounded: integers of the currency's smallest unit, the total their sum. ACTION, DataTransfer: the
+ * word is the status and extra.data the data, or no word and extra is the whole answer. ACTION,
+ * others: extra is the answer, none is `{}`. */
 struct event {
     enum event_kind kind;
     const char *cp;                /* identity */
@@ -71,6 +74,7 @@ struct verdict {
     const char *file; /* which policy decided or failed; NULL if none */
     int64_t line;
     int64_t generation;
+    bool stopping; /* FAILED because the server ends: it was not asked, or was cut off */
 };
 
 typedef void (*event_done)(void *ctx, const struct verdict *verdict);

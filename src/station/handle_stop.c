@@ -10,6 +10,7 @@
 #include "station/attach.h"
 #include "station/decide.h"
 #include "station/decimal.h"
+#include "station/finish.h"
 #include "station/limit.h"
 #include "station/meter_rows.h"
 #include "station/moment.h"
@@ -73,6 +74,7 @@ static void fill_row(struct call *call, const struct stop *stop, struct record_s
         .reason = arena_strdup(arena, stop->reason),
         .energy_wh = stop->energy_wh,
         .set_flags = stop->flags,
+        .due = finish_wanted(call->st),
     };
 }
 
@@ -161,6 +163,7 @@ static void measure(struct stop *stop, const struct transaction *tx)
 static void transaction_close(struct call *call, const struct stop *stop, struct transaction *tx)
 {
     tx->stopped = true;
+    tx->due = stop->row->stop.due;
     tx->stop_ms = stop->when.at_ms;
     tx->meter_stop_wh = stop->meter_stop_wh;
     tx->energy_wh = stop->energy_wh;
@@ -171,9 +174,7 @@ static void transaction_close(struct call *call, const struct stop *stop, struct
     if (at && at->transaction_id == tx->id)
         at->transaction_id = 0;
     limit_transaction_ended(call->st, tx);
-    struct event event = {
-        .kind = EVENT_STOP, .connector = tx->evse, .transaction_id = tx->id, .id_tag = tx->id_tag};
-    lane_event(call->lane, &event, true);
+    finish_transaction(call->st, call->lane, tx);
 }
 
 static void open_stored(struct call *call, struct batch *batch)
@@ -304,11 +305,11 @@ static void store_late_values(struct call *call, struct stop *stop, const struct
         answer_closed(call, stop);
 }
 
-static void report_difference(struct call *call, const struct stop *stop)
+static void report(struct call *call, const struct stop *stop, const char *kind)
 {
     char detail[96];
     snprintf(detail, sizeof(detail), "{\"transactionId\":%lld}", (long long)stop->id);
-    station_row_event(call->st, call->cp->id, "stop_differs", detail);
+    station_row_event(call->st, call->cp->id, kind, detail);
 }
 
 static void closed_stored(struct call *call, struct batch *batch)
@@ -324,13 +325,15 @@ static void closed_stored(struct call *call, struct batch *batch)
         keep_orphan(call, "no such transaction of this charge point");
         return;
     case STOP_REPLACED_ESTIMATE:
+        if (row->out_priced) /* the price stays (finish.h) */
+            report(call, stop, "price_of_estimate");
         store_late_values(call, stop, row);
         return;
     case STOP_REPEAT:
         call->st->counters.repeats++;
         call->note = "repeated StopTransaction";
         if (row->out_differs)
-            report_difference(call, stop);
+            report(call, stop, "stop_differs");
         break;
     case STOP_DONE: /* open in the store only: not foreseen, and just as well */
         break;

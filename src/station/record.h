@@ -22,6 +22,8 @@ enum record_kind {
     RECORD_START,
     RECORD_STOP,
     RECORD_TRANSACTION_VARS,
+    RECORD_PRICE,
+    RECORD_FINISHED,
     RECORD_METER_VALUE,
     RECORD_STATUS,
     RECORD_MESSAGE,
@@ -74,16 +76,18 @@ enum transaction_state { TRANSACTION_OPEN, TRANSACTION_STOPPED };
 
 /* Flags of a transaction; why its figures need care. */
 enum transaction_flag {
-    TX_REFUSED = 1 << 0,         /* the tag was not accepted (X6) */
-    TX_SUSPECT_CLOCK = 1 << 1,   /* ordered by receipt (B11) */
-    TX_SUSPECT_METER = 1 << 2,   /* unreadable, or meterStop < meterStart: no energy (X11) */
-    TX_STALE = 1 << 3,           /* a later start on its connector, no stop (X15) */
-    TX_ESTIMATED = 1 << 4,       /* closed by operator or policy */
-    TX_GAP = 1 << 5,             /* meterStart is not the last meterStop (X12) */
-    TX_LATE = 1 << 6,            /* start arrived long after it happened (X5) */
-    TX_INCOMPLETE = 1 << 7,      /* fields that we need were missing from start or stop */
-    TX_UNPRICED = 1 << 8,        /* the price handler failed */
-    TX_SESSION_REGISTER = 1 << 9 /* samples are session energy (V6) */
+    TX_REFUSED = 1 << 0,          /* the tag was not accepted (X6) */
+    TX_SUSPECT_CLOCK = 1 << 1,    /* ordered by receipt (B11) */
+    TX_SUSPECT_METER = 1 << 2,    /* unreadable, or meterStop < meterStart: no energy (X11) */
+    TX_STALE = 1 << 3,            /* a later start on its connector, no stop (X15) */
+    TX_ESTIMATED = 1 << 4,        /* closed by operator or policy */
+    TX_GAP = 1 << 5,              /* meterStart is not the last meterStop (X12) */
+    TX_LATE = 1 << 6,             /* start arrived long after it happened (X5) */
+    TX_INCOMPLETE = 1 << 7,       /* fields that we need were missing from start or stop */
+    TX_UNPRICED = 1 << 8,         /* the price handler failed */
+    TX_SESSION_REGISTER = 1 << 9, /* samples are session energy (V6) */
+    TX_PRICE_ESTIMATED = 1 << 10  /* the price is that of an estimate, the figures are the real ones
+                                     that came after it (X15, finish.h) */
 };
 
 /* In: everything but `out_…`. Out: the id. If the repeat key (cp, evse, connector, idTag without
@@ -134,8 +138,10 @@ struct record_stop {
                            longer knows meterStart then, so the store computes it by X11 */
     int64_t set_flags;  /* or-ed into the row */
     const char *vars;   /* final tx.vars, JSON or NULL */
+    bool due;           /* policies have to hear of it: until RECORD_FINISHED (finish.h) */
     enum stop_outcome out_outcome;
     bool out_differs;
+    bool out_priced; /* REPLACED_ESTIMATE: the price of the estimate stays (TX_PRICE_ESTIMATED) */
     int64_t out_evse, out_connector; /* of the transaction, unless STOP_UNKNOWN */
 };
 
@@ -143,6 +149,26 @@ struct record_transaction_vars {
     int64_t id;
     const char *vars;
     int64_t set_flags;
+};
+
+/* What a transaction costs (finish.h). Amounts are whole numbers of the currency's smallest unit;
+ * the digits of the currency are kept with them. A price that is there is never replaced. */
+struct record_price {
+    const char *cp;
+    int64_t id;
+    const char *currency; /* ISO 4217; NULL: no price, only the flags */
+    int64_t digits, total;
+    const char *lines;  /* JSON: [{"name":…,"amount":n,"quantity"?,"unit"?,"unit_price"?}…] */
+    const char *tariff; /* version of the tariff, or NULL */
+    const char *file;   /* the policy that priced it */
+    int64_t line, generation;
+    int64_t set_flags; /* TX_UNPRICED, or 0 */
+    int64_t ts_ms;
+};
+
+/* Price and on.stop of a transaction are through; it is not due any more. */
+struct record_finished {
+    int64_t id;
 };
 
 struct record_sample {
@@ -187,13 +213,14 @@ struct record_message {
 struct record_decision {
     const char *cp;
     int64_t ts_ms;
-    const char *event;  /* "authorize", "start", "stop", "boot", "identify" */
+    const char *event;  /* "authorize", "start", "stop", "boot", "identify", "price" */
     const char *id_tag; /* or NULL */
     int64_t evse, connector, transaction_id;
     const char *verdict, *why;
     const char *file; /* NULL: the default answered */
     int64_t line, generation;
     const char *inputs; /* JSON */
+    const char *answer; /* JSON, where the verdict is not all of it (price); or NULL */
 };
 
 struct record_security_event {
@@ -335,6 +362,8 @@ struct record {
         struct record_start start;
         struct record_stop stop;
         struct record_transaction_vars transaction_vars;
+        struct record_price price;
+        struct record_finished finished;
         struct record_meter_value meter_value;
         struct record_status status;
         struct record_message message;
@@ -373,12 +402,16 @@ void batch_free(struct batch *batch);
 /* Appends a zeroed record of that kind, with optional integers of all kinds still 0: set them. */
 struct record *batch_add(struct batch *batch, enum record_kind kind);
 
-/* An open transaction as the store gives it back at start. */
+/* A transaction that is open, or stopped and due, as the store gives it back at start. */
 struct record_transaction {
     int64_t id;
     struct record_start start; /* in-fields */
     const char *vars;
     int64_t last_energy_wh, last_power_w, last_soc, last_sample_ms; /* ABSENT if none */
+    bool due; /* stopped, not finished: what follows holds */
+    int64_t stop_ms, meter_stop_wh, energy_wh;
+    const char *reason;
+    struct record_price price; /* if it was priced already: `currency` is there */
 };
 
 /* Where the store pours the state at start, in this order. Values are borrowed for the call. */

@@ -12,6 +12,8 @@ static bool is_upsert(enum record_kind kind)
     case RECORD_CHARGE_POINT:
     case RECORD_CONNECTOR:
     case RECORD_TRANSACTION_VARS:
+    case RECORD_PRICE:
+    case RECORD_FINISHED:
     case RECORD_KV:
     case RECORD_KV_DELETE:
         return true;

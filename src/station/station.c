@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "station/finish.h"
 #include "station/limit.h"
-#include "station/lane.h"
 #include "station/meter_normalise.h"
 #include "station/remind.h"
 
@@ -140,6 +140,17 @@ static void restore_connector(void *ctx, const struct record_connector *row)
     at->last_meter_stop_wh = row->last_meter_stop_wh;
 }
 
+/* It waits for station_resume(). */
+static void restore_stop(struct transaction *tx, const struct record_transaction *row)
+{
+    tx->stopped = tx->due = true;
+    tx->stop_ms = row->stop_ms;
+    tx->meter_stop_wh = row->meter_stop_wh;
+    tx->energy_wh = row->energy_wh;
+    tx->reason = xstrdup(row->reason ? row->reason : "Local");
+    price_set(&tx->price, &row->price);
+}
+
 static void restore_transaction(void *ctx, const struct record_transaction *row)
 {
     struct station *st = ctx;
@@ -164,10 +175,12 @@ static void restore_transaction(void *ctx, const struct record_transaction *row)
     tx->sample.at = row->last_sample_ms == ABSENT ? 0 : row->last_sample_ms;
     if (row->vars)
         vars_read(&tx->vars, row->vars);
+    if (row->due)
+        restore_stop(tx, row);
     transaction_add(st, tx);
     struct charge_point *cp = station_find(st, tx->cp);
     struct connector *at = cp ? connector_ensure(cp, tx->evse, tx->connector) : NULL;
-    if (at && !(tx->flags & TX_STALE) && tx->id > at->transaction_id)
+    if (at && !tx->stopped && !(tx->flags & TX_STALE) && tx->id > at->transaction_id)
         at->transaction_id = tx->id;
 }
 

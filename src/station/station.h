@@ -61,6 +61,9 @@ struct station *station_new(const struct station_settings *settings,
 void station_free(struct station *st);
 /* Pours the stored state in at start: pass to store_restore(). */
 struct restore_sink station_restore_sink(struct station *st);
+/* Once policies are loaded and before any charger connects: transactions that were stopped, but not
+ * priced, or whose on.stop had not run, when the server ended (finish.h). */
+void station_resume(struct station *st);
 const struct station_settings *station_settings(const struct station *st);
 
 /* ---- connections (called by the WebSocket server through main) ---- */

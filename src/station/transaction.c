@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "station/core.h"
+#include "station/finish.h"
 #include "station/remind.h"
 
 struct transaction *transaction_new(const char *cp)
@@ -32,6 +32,7 @@ static void transaction_free(struct transaction *tx)
     xfree(tx->verdict);
     xfree(tx->reason);
     track_clear(&tx->track);
+    price_clear(&tx->price);
     remind_free(tx);
     vars_clear(&tx->vars);
     xfree(tx);

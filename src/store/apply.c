@@ -67,6 +67,8 @@ static void (*const by_kind[])(struct applier *, struct record *, struct arena *
     [RECORD_START] = apply_start,
     [RECORD_STOP] = apply_stop,
     [RECORD_TRANSACTION_VARS] = apply_transaction_vars,
+    [RECORD_PRICE] = apply_price,
+    [RECORD_FINISHED] = apply_finished,
     [RECORD_METER_VALUE] = apply_meter_value,
     [RECORD_STATUS] = apply_status,
     [RECORD_MESSAGE] = apply_message,

@@ -28,6 +28,8 @@ void apply_start_find(struct applier *applier, struct record *record, struct are
 void apply_start(struct applier *applier, struct record *record, struct arena *arena);
 void apply_stop(struct applier *applier, struct record *record, struct arena *arena);
 void apply_transaction_vars(struct applier *applier, struct record *record, struct arena *arena);
+void apply_price(struct applier *applier, struct record *record, struct arena *arena);
+void apply_finished(struct applier *applier, struct record *record, struct arena *arena);
 
 /* apply_control.c */
 void apply_command(struct applier *applier, struct record *record, struct arena *arena);

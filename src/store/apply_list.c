@@ -30,9 +30,9 @@ void apply_decision(struct applier *a, struct record *record, struct arena *aren
 {
     (void)arena;
     const struct record_decision *r = &record->decision;
-    sql_done(a->sql, sql_bind(a->sql, SQL_ADD_DECISION, "tittoootttoot", r->cp, r->ts_ms, r->event,
+    sql_done(a->sql, sql_bind(a->sql, SQL_ADD_DECISION, "tittoootttoott", r->cp, r->ts_ms, r->event,
                               r->id_tag, r->evse, r->connector, r->transaction_id, r->verdict,
-                              r->why, r->file, r->line, r->generation, r->inputs));
+                              r->why, r->file, r->line, r->generation, r->inputs, r->answer));
     added(a, LIST_DECISION, r->ts_ms, r->cp);
     list_add_key(&a->lists, a->sql, LIST_DECISION, r->id_tag);
 }

@@ -60,6 +60,7 @@ static bool stopped_now(struct applier *a, sqlite3_stmt *row, struct record_stop
         return false;
     r->out_evse = sql_int(row, 0);
     r->out_connector = sql_int(row, 1);
+    r->out_priced = sqlite3_column_count(row) > 2 && sql_int(row, 2) == 1;
     sql_done(a->sql, row);
     return true;
 }
@@ -67,19 +68,21 @@ static bool stopped_now(struct applier *a, sqlite3_stmt *row, struct record_stop
 static bool stop_open(struct applier *a, struct record_stop *r)
 {
     return stopped_now(a,
-                       sql_bind(a->sql, SQL_STOP_OPEN, "totiottoitit", r->id_tag, r->stop_ms,
+                       sql_bind(a->sql, SQL_STOP_OPEN, "totiottoititi", r->id_tag, r->stop_ms,
                                 r->stop_text, r->received_ms, r->meter_stop_wh, r->meter_stop_text,
-                                r->reason, r->energy_wh, r->set_flags, r->vars, r->id, r->cp),
+                                r->reason, r->energy_wh, r->set_flags, r->vars, r->id, r->cp,
+                                (int64_t)r->due),
                        r);
 }
 
 static bool stop_estimated(struct applier *a, struct record_stop *r)
 {
     return stopped_now(a,
-                       sql_bind(a->sql, SQL_STOP_ESTIMATED, "totiottiiiit", r->id_tag, r->stop_ms,
+                       sql_bind(a->sql, SQL_STOP_ESTIMATED, "totiottiiiiti", r->id_tag, r->stop_ms,
                                 r->stop_text, r->received_ms, r->meter_stop_wh, r->meter_stop_text,
                                 r->reason, (int64_t)TX_ESTIMATED, r->set_flags,
-                                (int64_t)TX_SUSPECT_METER, r->id, r->cp),
+                                (int64_t)TX_SUSPECT_METER, r->id, r->cp,
+                                (int64_t)TX_PRICE_ESTIMATED),
                        r);
 }
 
@@ -101,7 +104,7 @@ void apply_stop(struct applier *a, struct record *record, struct arena *arena)
 {
     (void)arena;
     struct record_stop *r = &record->stop;
-    r->out_differs = false;
+    r->out_differs = r->out_priced = false;
     if (stop_open(a, r))
         r->out_outcome = STOP_DONE;
     else if (stop_estimated(a, r))
@@ -118,4 +121,21 @@ void apply_transaction_vars(struct applier *a, struct record *record, struct are
     const struct record_transaction_vars *r = &record->transaction_vars;
     sql_done(a->sql,
              sql_bind(a->sql, SQL_PUT_TRANSACTION_VARS, "tii", r->vars, r->set_flags, r->id));
+}
+
+void apply_price(struct applier *a, struct record *record, struct arena *arena)
+{
+    (void)arena;
+    const struct record_price *r = &record->price;
+    bool none = r->currency == NULL;
+    sql_done(a->sql,
+             sql_bind(a->sql, SQL_PUT_PRICE, "toottotoii", r->currency, none ? ABSENT : r->digits,
+                      none ? ABSENT : r->total, r->lines, r->tariff, none ? ABSENT : r->generation,
+                      r->file, none ? ABSENT : r->line, r->set_flags, r->id));
+}
+
+void apply_finished(struct applier *a, struct record *record, struct arena *arena)
+{
+    (void)arena;
+    sql_done(a->sql, sql_bind(a->sql, SQL_PUT_FINISHED, "i", record->finished.id));
 }

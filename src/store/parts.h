@@ -91,7 +91,7 @@ struct store {
 int store_lock(const char *path, struct reason *why);
 
 /* restore.c. Shown for the test of their plans: start must not read what is past. */
-extern const char restore_open_transactions[], restore_last_values[];
+extern const char restore_open_transactions[], restore_due_transactions[], restore_last_values[];
 
 /* restore_meter.c: after each transaction of restore.c its meter values, oldest first. */
 struct meter_pour {

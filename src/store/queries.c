@@ -49,7 +49,10 @@ static const struct parameter_word directions[] = {
     "transactionId:i=id cpid:t=cp connectorId:i=evse idTag:t=id_tag parentIdTag:t=parent_id_tag "  \
     "meterStart:i=meter_start_wh meterStop:i=meter_stop_wh energy:i=energy_wh startMs:i=order_ms " \
     "stopMs:i=stop_ms reason:t=reason verdict:t=verdict flags:i=flags stopIdTag:t=stop_id_tag "    \
-    "generation:i=generation vars:j=vars stopped:b=state"
+    "generation:i=generation vars:j=vars stopped:b=state priceCurrency:t=price_currency "          \
+    "priceDigits:i=price_digits priceTotal:i=price_total priceLines:j=price_lines "                \
+    "priceTariff:t=price_tariff priceGeneration:i=price_generation priceFile:t=price_file "        \
+    "priceLine:i=price_line"
 
 #define METER_MEMBERS                                                                              \
     "tsMs:i=v.ts_ms receivedMs:i=v.received_ms energyWh:i=v.energy_wh powerW:i=v.power_w "         \
@@ -128,7 +131,7 @@ const struct query_row query_rows[] = {
      .members = "id:i=r.id cpid:t=r.cp tsMs:i=r.ts_ms event:t=r.event idTag:t=r.id_tag "
                 "connectorId:i=r.evse transactionId:i=nullif(r.tx,0) verdict:t=r.verdict "
                 "why:t=r.why file:t=r.file line:i=r.line generation:i=r.generation "
-                "inputs:j=r.inputs",
+                "inputs:j=r.inputs answer:j=r.answer",
      .parameters = {KEY("idTag", "r.id_tag"), CPID, TEXT("event", "r.event")}},
     {.name = "security_events",
      .in_list = true,

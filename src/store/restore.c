@@ -58,12 +58,19 @@ static void connectors(struct sql *sql, const struct restore_sink *sink)
 
 /* ---- open transactions ---- */
 
-/* In the order of the partial index: by id SQLite would read all transactions there ever were. */
+#define START_COLUMNS                                                                              \
+    "SELECT id, cp, evse, connector, station_id, id_tag, parent_id_tag, start_ms, start_text,"     \
+    " received_ms, meter_start_wh, meter_start_text, reservation_id, verdict, expiry, flags,"      \
+    " generation, vars"
+
+/* In the order of the partial indexes: by id SQLite would read all transactions there ever were. */
 const char restore_open_transactions[] =
-    "SELECT id, cp, evse, connector, station_id, id_tag, parent_id_tag, start_ms, start_text,"
-    " received_ms, meter_start_wh, meter_start_text, reservation_id, verdict, expiry, flags,"
-    " generation, vars FROM charge_transaction WHERE state = 0"
-    " ORDER BY order_ms, id";
+    START_COLUMNS " FROM charge_transaction WHERE state = 0 ORDER BY order_ms, id";
+/* Stopped, but not finished (RECORD_FINISHED). */
+const char restore_due_transactions[] =
+    START_COLUMNS ", stop_ms, meter_stop_wh, energy_wh, reason, price_currency, price_digits,"
+                  " price_total, price_lines, price_tariff, price_file, price_line,"
+                  " price_generation FROM charge_transaction WHERE due = 1 ORDER BY order_ms, id";
 
 static void read_start(sqlite3_stmt *s, struct record_start *start)
 {
@@ -111,15 +118,37 @@ static void read_last_values(struct sql *sql, sqlite3_stmt *s, struct record_tra
     sqlite3_reset(s);
 }
 
-static void transactions(struct sql *sql, const struct restore_sink *sink)
+static void read_stop(sqlite3_stmt *s, struct record_transaction *row)
 {
-    sqlite3_stmt *s = sql_prepare(sql, restore_open_transactions, "");
+    row->due = true;
+    row->stop_ms = sql_int(s, 18);
+    row->meter_stop_wh = sql_int(s, 19);
+    row->energy_wh = sql_int(s, 20);
+    row->reason = sql_text(s, 21);
+    row->price = (struct record_price){.cp = row->start.cp,
+                                       .id = row->id,
+                                       .currency = sql_text(s, 22),
+                                       .digits = sql_int(s, 23),
+                                       .total = sql_int(s, 24),
+                                       .lines = sql_text(s, 25),
+                                       .tariff = sql_text(s, 26),
+                                       .file = sql_text(s, 27),
+                                       .line = sql_int(s, 28),
+                                       .generation = sql_int(s, 29)};
+}
+
+static void transactions(struct sql *sql, const struct restore_sink *sink, const char *text,
+                         bool due)
+{
+    sqlite3_stmt *s = sql_prepare(sql, text, "");
     sqlite3_stmt *values = sql_prepare(sql, restore_last_values, "");
     struct meter_pour pour;
     meter_pour_begin(&pour, sql, sink);
     while (values && sql_row(sql, s)) {
         struct record_transaction row = {.id = sql_int(s, 0), .vars = sql_text(s, 17)};
         read_start(s, &row.start);
+        if (due)
+            read_stop(s, &row);
         read_last_values(sql, values, &row);
         sink->transaction(sink->ctx, &row);
         meter_pour(&pour, &row);
@@ -170,7 +199,8 @@ bool store_restore(struct store *store, const struct restore_sink *sink, struct 
     sql_run(&sql, SQL_BEGIN_READ); /* one look at the file instead of one for each statement */
     charge_points(&sql, sink);
     connectors(&sql, sink);
-    transactions(&sql, sink);
+    transactions(&sql, sink, restore_open_transactions, false);
+    transactions(&sql, sink, restore_due_transactions, true);
     id_tags(&sql, sink);
     kv(&sql, sink);
     bool ok = sql_ok(&sql);

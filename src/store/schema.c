@@ -139,6 +139,20 @@ static const char *const migrations[] = {
     "CREATE INDEX job_by_kind ON job (cp, kind, id);"
     "CREATE INDEX job_by_time ON job (accepted_ms);"
     "ALTER TABLE job_status ADD COLUMN job INTEGER;",
+
+    /* 3: what a transaction costs, in the currency's smallest unit; `due`: its price and on.stop
+     * are not through yet. */
+    "ALTER TABLE charge_transaction ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_currency TEXT;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_digits INTEGER;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_total INTEGER;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_lines TEXT;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_tariff TEXT;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_generation INTEGER;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_file TEXT;"
+    "ALTER TABLE charge_transaction ADD COLUMN price_line INTEGER;"
+    "CREATE INDEX transaction_due ON charge_transaction (order_ms, id) WHERE due = 1;"
+    "ALTER TABLE decision ADD COLUMN answer TEXT;",
 };
 
 const struct schema schema_newest = {migrations, ARRAY_LEN(migrations)};

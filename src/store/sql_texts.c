@@ -48,20 +48,27 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_STOP_OPEN] =
         "UPDATE charge_transaction SET state = 1, stop_id_tag = ?1, stop_ms = ?2, stop_text = ?3,"
         " stop_received_ms = ?4, meter_stop_wh = ?5, meter_stop_text = ?6, reason = ?7,"
-        " energy_wh = ?8, flags = flags | ?9, vars = coalesce(?10, vars)"
+        " energy_wh = ?8, flags = flags | ?9, vars = coalesce(?10, vars), due = ?13"
         " WHERE id = ?11 AND cp = ?12 AND state = 0 RETURNING evse, connector",
-    /* The real stop after an operator's estimate; the energy is computed here (X11, X15). */
+    /* The real stop after an operator's estimate; the energy is computed here (X11, X15). A price
+     * stays, and is flagged. */
     [SQL_STOP_ESTIMATED] =
         "UPDATE charge_transaction SET stop_id_tag = ?1, stop_ms = ?2, stop_text = ?3,"
         " stop_received_ms = ?4, meter_stop_wh = ?5, meter_stop_text = ?6, reason = ?7,"
         " energy_wh = CASE WHEN ?5 >= meter_start_wh AND ?5 >= 0 THEN ?5 - meter_start_wh END,"
         " flags = (flags & ~?8) | ?9 | CASE WHEN ?5 < meter_start_wh THEN ?10 ELSE 0 END"
+        " | CASE WHEN price_currency IS NOT NULL THEN ?13 ELSE 0 END"
         " WHERE id = ?11 AND cp = ?12 AND state = 1 AND flags & ?8 != 0 AND ?9 & ?8 = 0"
-        " RETURNING evse, connector",
+        " RETURNING evse, connector, price_currency IS NOT NULL",
     [SQL_GET_STOPPED] = "SELECT evse, connector, stop_ms, meter_stop_wh, reason"
                         " FROM charge_transaction WHERE id = ? AND cp = ? AND state = 1",
     [SQL_PUT_TRANSACTION_VARS] = "UPDATE charge_transaction SET vars = coalesce(?, vars),"
                                  " flags = flags | ? WHERE id = ?",
+    [SQL_PUT_PRICE] =
+        "UPDATE charge_transaction SET price_currency = ?1, price_digits = ?2, price_total = ?3,"
+        " price_lines = ?4, price_tariff = ?5, price_generation = ?6, price_file = ?7,"
+        " price_line = ?8, flags = flags | ?9 WHERE id = ?10 AND price_currency IS NULL",
+    [SQL_PUT_FINISHED] = "UPDATE charge_transaction SET due = 0 WHERE id = ?",
     [SQL_OWNS_TRANSACTION] = "SELECT 1 FROM charge_transaction WHERE id = ? AND cp = ?",
 
     /* ---- meter values ---- */
@@ -86,7 +93,7 @@ const char *const sql_texts[SQL_COUNT] = {
                         " VALUES (?,?,?,?,?,?)",
     [SQL_ADD_DECISION] =
         "INSERT INTO decision (cp, ts_ms, event, id_tag, evse, connector, tx, verdict, why, file,"
-        " line, generation, inputs) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " line, generation, inputs, answer) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_ADD_SECURITY_EVENT] = "INSERT INTO security_event (cp, type, tech_info, ts_ms,"
                                " received_ms) VALUES (?,?,?,?,?)",
     [SQL_ADD_JOB_STATUS] = "INSERT INTO job_status (cp, kind, status, request_id, ts_ms, job)"

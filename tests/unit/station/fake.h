@@ -38,7 +38,7 @@ struct fake_start { /* the store's transactions */
     char *cp, *id_tag, *verdict, *parent, *expiry;
     int64_t evse, connector, start_ms, meter_start;
     int64_t stop_ms, meter_stop;
-    bool stopped, estimated;
+    bool stopped, estimated, priced;
 };
 
 struct script { /* how the policies answer one kind of event */
@@ -223,6 +223,7 @@ static void commit_stop(struct fake *f, struct record_stop *row)
         return;
     }
     row->out_outcome = replaces ? STOP_REPLACED_ESTIMATE : STOP_DONE;
+    row->out_priced = replaces && start->priced;
     start->stopped = true;
     start->estimated = (row->set_flags & TX_ESTIMATED) != 0;
     start->meter_stop = row->meter_stop_wh;
@@ -238,7 +239,16 @@ static void commit_stop(struct fake *f, struct record_stop *row)
     put_number(&line, "energy", row->energy_wh);
     put_number(&line, "flags", row->set_flags);
     put_text(&line, "vars", row->vars);
+    put_number(&line, "due", row->due);
     line_add(&f->rows, strbuf_take(&line, NULL));
+}
+
+static void commit_price(struct fake *f, const struct record_price *row)
+{
+    for (size_t i = 0; i < f->start_count; i++) {
+        if (f->starts[i].id == row->id && row->currency)
+            f->starts[i].priced = true;
+    }
 }
 
 static void commit_record(struct fake *f, struct batch *batch, struct record *row)
@@ -272,6 +282,13 @@ static void commit_record(struct fake *f, struct batch *batch, struct record *ro
         break;
     case RECORD_DECISION:
         line_of_decision(&line, &row->decision);
+        break;
+    case RECORD_PRICE:
+        commit_price(f, &row->price);
+        line_of_price(&line, &row->price);
+        break;
+    case RECORD_FINISHED:
+        put_number(&line, "FINISHED id", row->finished.id);
         break;
     default:
         line_of_other(&line, row);
@@ -323,17 +340,12 @@ UNUSED static void store_release(struct fake *f)
 /* ---- policies ---- */
 
 static const char *const event_names[EVENT_KINDS] = {
-    [EVENT_BOOT] = "boot",
-    [EVENT_AUTHORIZE] = "authorize",
-    [EVENT_START] = "start",
-    [EVENT_STOP] = "stop",
-    [EVENT_METER] = "meter",
-    [EVENT_STATUS] = "status",
-    [EVENT_ONLINE] = "online",
-    [EVENT_OFFLINE] = "offline",
-    [EVENT_REMOTE_START_EXPIRED] = "remote_start_expired",
-    [EVENT_REMINDER] = "reminder",
-    [EVENT_REBALANCE] = "rebalance",
+    [EVENT_BOOT] = "boot",         [EVENT_AUTHORIZE] = "authorize",
+    [EVENT_START] = "start",       [EVENT_PRICE] = "price",
+    [EVENT_STOP] = "stop",         [EVENT_METER] = "meter",
+    [EVENT_STATUS] = "status",     [EVENT_ONLINE] = "online",
+    [EVENT_OFFLINE] = "offline",   [EVENT_REMOTE_START_EXPIRED] = "remote_start_expired",
+    [EVENT_REMINDER] = "reminder", [EVENT_REBALANCE] = "rebalance",
     [EVENT_ACTION] = "action",
 };
 

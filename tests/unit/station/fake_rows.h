@@ -99,6 +99,21 @@ static void line_of_decision(struct strbuf *line, const struct record_decision *
     put_number(line, "line", row->line);
     put_number(line, "generation", row->generation);
     put_text(line, "inputs", row->inputs);
+    put_text(line, "answer", row->answer);
+}
+
+static void line_of_price(struct strbuf *line, const struct record_price *row)
+{
+    strbuf_addf(line, "PRICE id=%d cp=%s ", (int)row->id, row->cp);
+    put_text(line, "currency", row->currency);
+    put_number(line, "digits", row->digits);
+    put_number(line, "total", row->total);
+    put_text(line, "lines", row->lines);
+    put_text(line, "tariff", row->tariff);
+    put_text(line, "file", row->file);
+    put_number(line, "line", row->line);
+    put_number(line, "generation", row->generation);
+    put_number(line, "flags", row->set_flags);
 }
 
 static void line_of_command(struct strbuf *line, const struct record_command *row)

@@ -397,6 +397,7 @@ static void x9_late_values_of_a_replaced_estimate_must_be_stored(void **state)
     (void)state;
     struct fake *f = fake_with_transaction();
     assert_true(station_transaction_close(f->st, 1, NULL, NULL, NULL));
+    station_flush(f->st);
     f->hold = true;
     stop(f, "1",
          STOP("1", "350") ",\"transactionData\":[{\"timestamp\":\"2025-07-14T05:20:06Z\","

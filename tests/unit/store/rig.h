@@ -170,7 +170,7 @@ static inline UNUSED int rig_teardown(void **state)
 {
     static const char *const names[] = {
         "cb.db",          "cb.db-wal",          "cb.db-shm",         "cb.db.lock",
-        "cb.db.before-2", "cb.db.before-2-wal", "cb.db.before-2-shm"};
+        "cb.db.before-3", "cb.db.before-3-wal", "cb.db.before-3-shm"};
     struct rig *rig = *state;
     char path[400];
     rig_close(rig);

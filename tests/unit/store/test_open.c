@@ -163,7 +163,7 @@ static void test_migration_is_whole(void **state)
     struct rig *rig = *state;
     /* ours by number, but a table of the migration is there already */
     rig_sql(rig, "CREATE TABLE kv (other TEXT); PRAGMA application_id=1128428135;");
-    assert_refused(rig, "migration from version 0 to 2 failed");
+    assert_refused(rig, "migration from version 0 to 3 failed");
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM sqlite_master"), 1);
     assert_int_equal(rig_number(rig, "PRAGMA user_version"), 0);
 }

@@ -6,13 +6,13 @@
 enum { GOOD, BAD };
 
 /* The schema of today and one more step. */
-enum { TODAY = 2, NEXT };
+enum { TODAY = 3, NEXT };
 
 static bool open_next(struct rig *rig, int which, bool may_migrate)
 {
     assert_int_equal(schema_newest.count, TODAY);
     const char *const migrations[NEXT] = {
-        schema_newest.migrations[0], schema_newest.migrations[1],
+        schema_newest.migrations[0], schema_newest.migrations[1], schema_newest.migrations[2],
         which == GOOD ? "ALTER TABLE kv ADD COLUMN note TEXT; UPDATE kv SET note = 'new';"
                       : "ALTER TABLE kv ADD COLUMN note TEXT; UPDATE nothing SET note = 'new';"};
     const struct schema schema = {migrations, NEXT};
@@ -36,7 +36,7 @@ static void put_kv(struct rig *rig)
 static bool look_at_copy(struct rig *rig)
 {
     size_t len = strlen(rig->path);
-    snprintf(rig->path + len, sizeof(rig->path) - len, ".before-3");
+    snprintf(rig->path + len, sizeof(rig->path) - len, ".before-4");
     return access(rig->path, F_OK) == 0;
 }
 
@@ -48,7 +48,7 @@ static void forget_copy(struct rig *rig)
         snprintf(path, sizeof(path), "%s%s", rig->path, ends[i]);
         unlink(path);
     }
-    *strstr(rig->path, ".before-3") = '\0';
+    *strstr(rig->path, ".before-4") = '\0';
 }
 
 static void test_next_version(void **state)
@@ -74,7 +74,7 @@ static void test_next_version_fails(void **state)
     struct rig *rig = *state;
     put_kv(rig);
     assert_false(open_next(rig, BAD, true));
-    assert_non_null(strstr(rig->why.text, "migration from version 2 to 3 failed"));
+    assert_non_null(strstr(rig->why.text, "migration from version 3 to 4 failed"));
     assert_int_equal(rig_number(rig, "PRAGMA user_version"), TODAY);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM pragma_table_info('kv')"), 3);
     assert_true(look_at_copy(rig));
@@ -87,7 +87,7 @@ static void test_may_not_migrate(void **state)
     struct rig *rig = *state;
     put_kv(rig);
     assert_false(open_next(rig, GOOD, false));
-    assert_non_null(strstr(rig->why.text, "older schema (2 of 3)"));
+    assert_non_null(strstr(rig->why.text, "older schema (3 of 4)"));
     assert_int_equal(rig_number(rig, "PRAGMA user_version"), TODAY);
     assert_false(look_at_copy(rig));
     forget_copy(rig);
@@ -106,7 +106,7 @@ static void test_keys_beside_older_server(void **state)
     assert_false(keys_file_read(rig->path, &keys, &count, &rig->why));
     assert_false(keys_file_revoke(rig->path, "name", &rig->why));
     assert_int_equal(rig_number(rig, "PRAGMA user_version"), 0);
-    rig_sql(rig, "PRAGMA user_version=2");
+    rig_sql(rig, "PRAGMA user_version=3");
     assert_true(store_keys(rig->store, &keys, &count, &rig->why));
     assert_int_equal(count, 1);
     api_keys_free(keys, count);
@@ -152,7 +152,7 @@ static void test_from_version_1(void **state)
     rig_close(rig);
     /* the copy is the old file */
     size_t len = strlen(rig->path);
-    snprintf(rig->path + len, sizeof(rig->path) - len, ".before-2");
+    snprintf(rig->path + len, sizeof(rig->path) - len, ".before-3");
     assert_int_equal(rig_number(rig, "PRAGMA user_version"), 1);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM sqlite_master WHERE name = 'command'"),
                      0);
