@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/timetext.h"
 #include "cli_options.h"
+#include "cli_tags.h"
 
 extern char **environ;
 
@@ -38,6 +39,8 @@ static int word_help(struct invocation *given)
         "  chargebridge keys add NAME --scope read|operate|admin\n"
         "  chargebridge keys list\n"
         "  chargebridge keys revoke NAME\n"
+        "  chargebridge tags import FILE         tags (.csv or .json) into the running server\n"
+        "  chargebridge tags export FILE         all tags out of it\n"
         "  chargebridge api [--manual]           the Lua API: editor types, or the manual\n"
         "  chargebridge example-conf             every key with its default\n"
         "  chargebridge version\n"
@@ -50,6 +53,10 @@ static int word_help(struct invocation *given)
         "  --db FILE              database (store.file)\n"
         "  --policies DIR         rules (policies.dir)\n"
         "  --section.key=value    any key of the configuration\n"
+        "\n"
+        "tags asks the server that runs at rest.address and rest.port, with rest.key. An import\n"
+        "takes all rows or none; they are in force and on disk when it returns. FILE - is the\n"
+        "standard input or output.\n"
         "\n"
         "Without any file: OCPP on 0.0.0.0:9000/ocpp/{id}, REST on 127.0.0.1:8080. SIGHUP reloads\n"
         "policies and API keys, SIGTERM stops.\n",
@@ -216,6 +223,19 @@ static int word_keys(struct invocation *given)
     return cli_usage("keys: expected `add NAME --scope S`, `list` or `revoke NAME`");
 }
 
+/* ---- tags ---- */
+
+static int word_tags(struct invocation *given)
+{
+    const char *what = given->argc == 2 ? given->argv[0] : "";
+    if (text_is(what, "import"))
+        return cli_tags_import(given->conf, given->argv[1]);
+    if (text_is(what, "export"))
+        return cli_tags_export(given->conf, given->argv[1]);
+    return cli_usage("tags: expected `import FILE` or `export FILE` (.csv or .json; - is the "
+                     "standard input or output)");
+}
+
 /* ---- the command line ---- */
 
 enum conf_need {
@@ -232,6 +252,7 @@ static const struct word {
 } words[] = {
     {"check", CONF_JUDGED, true, word_check},
     {"keys", CONF_REQUIRED, true, word_keys},
+    {"tags", CONF_REQUIRED, true, word_tags},
     {"api", CONF_UNUSED, false, word_api},
     {"example-conf", CONF_UNUSED, false, word_example},
     {"version", CONF_UNUSED, false, word_version},

@@ -4,6 +4,7 @@
  *     chargebridge check [DIR]                configuration and policies: all problems at once
  *     chargebridge keys add NAME --scope S    makes an API key and prints it, once
  *     chargebridge keys list | revoke NAME
+ *     chargebridge tags import | export FILE  tags into and out of the running server
  *     chargebridge api [--manual]             the Lua API: editor types, or the manual
  *     chargebridge example-conf | version | help
  *

@@ -99,8 +99,8 @@ static bool take(struct options *o, const char *arg, char **next, bool *took_nex
         return true;
     else if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
         o->flags[o->flag_count++] = arg + 2;
-    else if (arg[0] == '-')
-        return bad_option(arg) == EXIT_OK; /* false */
+    else if (arg[0] == '-' && arg[1] != '\0') /* a dash alone is a file */
+        return bad_option(arg) == EXIT_OK;    /* false */
     else if (o->rest_count == (int)ARRAY_LEN(o->rest))
         return cli_usage("too many arguments, from \"%s\" on", arg) == EXIT_OK;
     else

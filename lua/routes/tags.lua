@@ -11,6 +11,18 @@ local CHANGE = {
 
 local function shown(tag) return rest.item(tag, FIELDS, TIMES) end
 
+-- An empty note is none: CSV knows no difference.
+local function some(text) return text ~= "" and text or nil end
+
+-- csv.lua puts a ' before a formula and takes it away again; a text that has one of its own before a
+-- formula gets another here.
+local function with_quote(text) return (text and string.gsub(text, "^'+[=+%-@\t\r]", "'%0")) end
+local function without_quote(text) return (string.gsub(text, "^'('+[=+%-@\t\r])", "%1")) end
+
+local function for_csv(tag)
+  for _, name in ipairs { "idTag", "parentIdTag", "note" } do tag[name] = with_quote(tag[name]) end
+end
+
 local CSV_PAGE = 200
 
 route("GET /api/v1/tags", {
@@ -24,7 +36,11 @@ route("GET /api/v1/tags", {
     return items, next
   end
   if csv.wanted(req) then
-    return csv.answer("tags", FIELDS, function(cursor) return page(cursor or req.query.cursor, CSV_PAGE) end)
+    return csv.answer("tags", FIELDS, function(cursor)
+      local items, next = page(cursor or req.query.cursor, CSV_PAGE)
+      for _, tag in ipairs(items) do for_csv(tag) end
+      return items, next
+    end)
   end
   return rest.page(page(req.query.cursor, req.query.limit))
 end)
@@ -47,7 +63,7 @@ route("PUT /api/v1/tags/{idTag}", {
   local expires = body.expiryDate and parse_time(body.expiryDate)
   local ok, err = core.put_tag {
     idTag = idTag, status = body.status or "Accepted", expiryMs = expires and expires * 1000,
-    parentIdTag = body.parentIdTag, note = body.note, maxActive = body.maxActive,
+    parentIdTag = body.parentIdTag, note = some(body.note), maxActive = body.maxActive,
   }
   if not ok then return rest.refused(err, CHANGE) end
   local tag = core.tag(idTag)
@@ -65,90 +81,198 @@ end)
 -- ---- many at once ----
 
 local STATUSES = { Accepted = true, Blocked = true, Expired = true, Invalid = true, ConcurrentTx = true }
-local ERRORS_MAX = 100
+local BODY_MAX, ROWS_MAX, ERRORS_MAX = 4 << 20, 50000, 100
+local PIECE = 64 << 10
+
+-- What is wrong with a text, or nil.
+local function fault_of_text(text, most)
+  if type(text) ~= "string" then return "expected a text" end
+  local length = utf8.len(text)
+  if not length or string.find(text, "\0", 1, true) then return "is not UTF-8 text" end
+  return most and length > most and "at most " .. most .. " characters" or nil
+end
 
 -- The fields of one row that do not fit, as (field, message).
 local function faults_of(row)
   local found = {}
-  local function fault(field, message) found[#found + 1] = { field, message } end
+  local function fault(field, message) found[#found + 1] = message and { field, message } or nil end
   for field in pairs(row) do
     if not CHANGE[field] then fault(field, "no such field; there are " .. table.concat(FIELDS, ", ")) end
   end
-  if type(row.idTag) ~= "string" or row.idTag == "" then
-    fault("idTag", "expected a text")
-  elseif (utf8.len(row.idTag) or 21) > 20 then
-    fault("idTag", "at most 20 characters")
-  end
+  fault("idTag", row.idTag == "" and "expected a text" or fault_of_text(row.idTag, 20))
   if row.status ~= nil and not STATUSES[row.status] then
     fault("status", "expected Accepted, Blocked, Expired, Invalid or ConcurrentTx")
   end
   if row.expiryDate ~= nil and (type(row.expiryDate) ~= "string" or not parse_time(row.expiryDate)) then
     fault("expiryDate", "expected a time such as 2026-12-31T23:59:59Z")
   end
-  if row.parentIdTag ~= nil and (type(row.parentIdTag) ~= "string" or (utf8.len(row.parentIdTag) or 21) > 20) then
-    fault("parentIdTag", "expected a text of at most 20 characters")
-  end
-  if row.note ~= nil and type(row.note) ~= "string" then fault("note", "expected a text") end
+  if row.parentIdTag ~= nil then fault("parentIdTag", fault_of_text(row.parentIdTag, 20)) end
+  if row.note ~= nil then fault("note", fault_of_text(row.note)) end
   local most = row.maxActive
   if most ~= nil and (math.type(most) ~= "integer" or most < 1) then fault("maxActive", "expected an integer from 1 on") end
   return found
 end
 
--- All rows as core.import_tags takes them, and all faults, each with the number of its row (1 is the first).
-local function judged(rows)
-  local tags, faults, seen = {}, json.array(), {}
-  local function fault(row, field, message)
-    if #faults < ERRORS_MAX then faults[#faults + 1] = { pointer = "/" .. row .. "/" .. field, message = message } end
+-- The faults of one import: the first of them as the answer tells them, and how many there are.
+local function fault_list()
+  local list = { first = json.array(), count = 0 }
+  function list.add(row, field, message)
+    list.count = list.count + 1
+    if list.count > ERRORS_MAX then return end
+    local pointer = "/" .. row .. (field ~= "" and "/" .. field or "")
+    list.first[list.count] = { pointer = pointer, message = message }
   end
-  for i, row in ipairs(rows) do
-    if type(row) ~= "table" then
-      fault(i, "", "expected an object")
-    else
-      for _, found in ipairs(faults_of(row)) do fault(i, found[1], found[2]) end
-      local name = type(row.idTag) == "string" and string.upper(row.idTag)
-      if name and seen[name] then fault(i, "idTag", "is in row " .. seen[name] .. " too") end
-      if name then seen[name] = i end
-      local expires = type(row.expiryDate) == "string" and parse_time(row.expiryDate) or nil
-      tags[i] = {
-        idTag = row.idTag, status = row.status or "Accepted", expiryMs = expires and expires * 1000 // 1 | 0,
-        parentIdTag = row.parentIdTag, note = row.note, maxActive = row.maxActive,
-      }
-    end
-    if i % 500 == 0 then core.pause() end
-  end
-  return tags, faults
+  return list
 end
 
--- The rows of the body: CSV with a line of names, or a JSON array. nil and the problem.
-local function rows_of(req)
-  local media = string.lower(req.headers["content-type"] or "")
-  if string.find(media, "csv", 1, true) or not string.find(req.body, "^%s*[%[{]") then
-    local rows, why, number = csv.read(req.body)
-    if not rows then return nil, "row " .. number .. ": " .. why end
-    for _, row in ipairs(rows) do row.maxActive = tonumber(row.maxActive) or row.maxActive end
-    return rows
+-- One row as core.import_tags takes it, in place: what is imported is there only once.
+local function turn(row)
+  row.status = row.status or "Accepted"
+  row.expiryMs = row.expiryDate and parse_time(row.expiryDate) * 1000
+  row.expiryDate = nil
+  row.note = some(row.note)
+end
+
+-- Judges and turns all rows; each fault has the number of its row (1 is the first).
+local function judge(rows, faults)
+  local seen = {}
+  for i, row in ipairs(rows) do
+    if type(row) ~= "table" then
+      faults.add(i, "", "expected an object")
+    else
+      local found = faults_of(row)
+      for _, fault in ipairs(found) do faults.add(i, fault[1], fault[2]) end
+      local name = type(row.idTag) == "string" and string.upper(row.idTag)
+      if name and seen[name] then faults.add(i, "idTag", "is in row " .. seen[name] .. " too") end
+      if name then seen[name] = i end
+      if #found == 0 then turn(row) end
+    end
+    if i % 100 == 0 then core.pause() end
   end
-  local rows, err = json.decode(req.body)
-  if not rows then return nil, "the body is not JSON: " .. tostring(err) end
-  if type(rows) ~= "table" or (next(rows) ~= nil and rows[1] == nil) then return nil, "expected a JSON array of tags, or CSV" end
+end
+
+-- The line of names is row 0. An empty name is a column that a spreadsheet left behind.
+local function judge_names(names, faults)
+  local seen = {}
+  for _, name in ipairs(names) do
+    if name ~= "" and not CHANGE[name] then
+      faults.add(0, name, "no such column; there are " .. table.concat(FIELDS, ", "))
+    elseif name ~= "" and seen[name] then
+      faults.add(0, name, "the column is there twice")
+    end
+    seen[name] = true
+  end
+  if not seen.idTag then faults.add(0, "idTag", "the column is missing") end
+end
+
+local function from_csv(row)
+  for name, value in pairs(row) do row[name] = without_quote(value) end
+  row.maxActive = tonumber(row.maxActive) or row.maxActive
+end
+
+-- nil and the problem.
+local function rows_of_csv(body, faults)
+  local rows, names, number = csv.read(body)
+  if not rows then
+    faults.add(number, "", names)
+    return nil, "row " .. number .. ": " .. names
+  end
+  judge_names(names, faults)
+  for i, row in ipairs(rows) do
+    from_csv(row)
+    if i % 100 == 0 then core.pause() end
+  end
   return rows
+end
+
+-- The last byte before the comma that stands before `at`, if one does.
+local function before_comma(text, at)
+  repeat at = at - 1 until not string.find(text, "^%s", at)
+  return string.sub(text, at, at) == "," and at - 1 or nil
+end
+
+-- The items from `at` on, some PIECE bytes of them, and where the next begins; nil, the problem. A { may
+-- also stand within a text or deeper: what is before it is then no JSON, and the next { is tried.
+local function read_piece(body, at)
+  local brace = at + PIECE
+  for _ = 1, 20 do
+    brace = string.find(body, "{", brace, true)
+    if not brace then break end
+    local stop = before_comma(body, brace)
+    local items = stop and json.decode("[" .. string.sub(body, at, stop) .. "]")
+    if items and #items > 0 then return items, brace end
+    brace = brace + 1
+  end
+  local items, err = json.decode("[" .. string.sub(body, at))
+  return items, items and #body + 1 or err
+end
+
+local function too_many() return nil, "more than " .. ROWS_MAX .. " rows; import in parts" end
+
+-- Piece by piece: all of it at once may take longer than a handler may run.
+local function rows_of_json(body)
+  local rows, at = {}, string.match(body, "^%s*%[()")
+  if not at then return nil, "expected a JSON array of tags" end
+  while at <= #body do
+    local items, next = read_piece(body, at)
+    if not items then
+      local message = string.gsub(tostring(next), "at byte (%d+)", function(n) return "at byte " .. n + at - 2 end)
+      return nil, "the body is not JSON: " .. message
+    end
+    table.move(items, 1, #items, #rows + 1, rows)
+    if #rows > ROWS_MAX then return too_many() end
+    at = next
+    core.pause()
+  end
+  return rows
+end
+
+-- Does `text` hold more than `most` of `mark`?
+local function has_more(text, mark, most)
+  local at, count = 0, 0
+  repeat
+    at = string.find(text, mark, at + 1, true)
+    count = count + 1
+    if count % 500 == 0 then core.pause() end
+  until not at or count > most
+  return at ~= nil
+end
+
+-- The rows of the body: CSV with a line of names, or a JSON array. nil, the problem and its status.
+-- What would take too much memory is refused before it does.
+local function rows_of(req, faults)
+  local media = string.lower(req.headers["content-type"] or "")
+  if #req.body > BODY_MAX then return nil, "the body may have " .. BODY_MAX .. " bytes at most", 413 end
+  local body = string.gsub(req.body, "^\xef\xbb\xbf", "")
+  if not string.find(body, "%S") then return nil, "the body is empty" end
+  local is_csv = string.find(media, "csv", 1, true)
+  local is_json = string.find(media, "json", 1, true)
+  if is_json or (not is_csv and string.find(body, "^%s*[%[{]")) then return rows_of_json(body) end
+  if has_more(body, "\n", ROWS_MAX + 1) or has_more(body, "\r", ROWS_MAX + 1) then return too_many() end
+  return rows_of_csv(body, faults)
+end
+
+-- What does not fit, as a problem: nothing was imported.
+local function unfit(faults)
+  local detail = faults.count == 1 and "one field does not fit" or faults.count .. " fields do not fit"
+  if faults.count > ERRORS_MAX then detail = detail .. ", of which the first " .. ERRORS_MAX .. " are named" end
+  return problem(422, detail .. "; nothing was imported", { errors = faults.first })
 end
 
 route("POST /api/v1/tags:import", {
   query = {}, body = "text", idempotent = true, answers = { [200] = "TagsImported" },
   doc = "Adds or replaces many tags at once, all of them or none: a JSON array, or CSV whose first line names the columns "
-     .. "(as GET /tags?format=csv gives them). Each fault is told with its row (the first is 1) and field.",
+     .. "(as GET /tags?format=csv gives them), of at most 50000 rows. Each fault is told with its row (the first is 1, "
+     .. "the line of names 0) and field.",
 }, function(req)
-  local rows, why = rows_of(req)
-  if not rows then return problem(400, why) end
-  local tags, faults = judged(rows)
-  if #faults > 0 then
-    return problem(422, #faults == 1 and "one field does not fit; nothing was imported"
-                        or #faults .. " fields do not fit; nothing was imported", { errors = faults })
-  end
-  if #tags == 0 then return 200, { imported = 0 } end
-  local ok, err = core.import_tags(tags)
-  if ok then return 200, { imported = #tags } end
+  local faults = fault_list()
+  local rows, why, status = rows_of(req, faults)
+  if not rows then return problem(status or 400, why, faults.count > 0 and { errors = faults.first } or nil) end
+  if faults.count == 0 then judge(rows, faults) end
+  if faults.count > 0 then return unfit(faults) end
+  if #rows == 0 then return 200, { imported = 0 } end
+  local ok, err = core.import_tags(rows)
+  if ok then return 200, { imported = #rows } end
   local row = err.details and err.details.index
   if not row then return rest.refused(err, CHANGE) end
   return problem(422, "a row does not fit; nothing was imported", {

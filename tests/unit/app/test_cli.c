@@ -137,6 +137,7 @@ static void test_help_and_version(void **state)
     expect(*state, "--help", 0, "chargebridge keys add NAME", NULL);
     expect(*state, "-h", 0, "chargebridge keys add NAME", NULL);
     expect(*state, "keys --help", 0, "chargebridge keys add NAME", NULL);
+    expect(*state, "help", 0, "chargebridge tags import FILE", NULL);
     expect(*state, "version", 0, "chargebridge 0.", NULL);
     expect(*state, "--version", 0, "chargebridge 0.", NULL);
     expect(*state, "example-conf", 0, "[ocpp]", NULL);
@@ -176,6 +177,11 @@ static void test_usage(void **state)
     expect(*state, "keys list x", 2, NULL, "keys: expected");
     expect(*state, "keys revoke", 2, NULL, "keys: expected");
     expect(*state, "check a b", 2, NULL, "not \"b\"");
+    expect(*state, "tags", 2, NULL, "tags: expected `import FILE` or `export FILE`");
+    expect(*state, "tags import", 2, NULL, "tags: expected");
+    expect(*state, "tags export a b", 2, NULL, "tags: expected");
+    expect(*state, "tags list a", 2, NULL, "tags: expected");
+    expect(*state, "-", 2, NULL, "unknown command \"-\"");
     expect(*state, "version now", 2, NULL, "now");
     expect(*state, "help me", 2, NULL, "me");
     expect(*state, "api x", 2, NULL, "x");
@@ -264,6 +270,18 @@ static void test_keys(void **state)
     expect(f, "--db=bad.db keys list", 1, NULL, "bad.db");
 }
 
+/* What ends before there is a server to ask; the rest is tests/rest/tags_cli.py. */
+static void test_tags(void **state)
+{
+    expect(*state, "tags import none.csv", 1, NULL, "none.csv: No such file or directory");
+    assert_int_equal(mkdir("rules", 0755), 0);
+    expect(*state, "tags import rules", 1, NULL, "rules: Is a directory");
+    write_file("a.conf", "[rest]\nport = 0\n");
+    expect(*state, "tags export - -c a.conf", 1, NULL, "rest.port is 0");
+    expect(*state, "tags export a.csv --rest.prot=1", 1, NULL, "did you mean \"port\"?");
+    assert_int_not_equal(access("a.csv", F_OK), 0);
+}
+
 static void test_check(void **state)
 {
     expect(*state, "check rules", 1, NULL, "rules: cannot be read");
@@ -293,6 +311,7 @@ int main(void)
         TEST(test_options),
         TEST(test_many_arguments),
         TEST(test_keys),
+        TEST(test_tags),
         TEST(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
