@@ -182,6 +182,7 @@ site = nil
 ---@field vars vars Values that outlive reloads and restarts.
 ---@field charging fun(self: site): tx[] The transactions at its chargers whose cars want power, oldest first; those of chargers that are offline are among them.
 ---@field idle fun(self: site): tx[] The others: full cars and such (tx.wants_power is false), oldest first.
+---@field rebalance fun(self: site) on.rebalance runs soon, for a policy that knows of a change that the core does not.
 ---@field chargers fun(self: site): cp[] Its charge points that are known, in the order of their first contact.
 
 ---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.
