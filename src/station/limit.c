@@ -9,7 +9,7 @@
 #include "station/lane.h"
 #include "station/limit_parts.h"
 
-enum { RETRY_MS = 5 * 1000, RETRY_MOST_MS = 10 * 60 * 1000, AGAIN_MS = 2000 };
+enum { RETRY_MS = 5 * 1000, RETRY_MOST_MS = 10 * 60 * 1000, AGAIN_MS = 2000, DOUBTED_AFTER = 4 };
 
 static bool same(double a, double b)
 {
@@ -152,20 +152,24 @@ static void accepted(struct limiter *limiter, struct slot *slot)
     slot->confirmed = true;
     slot->told = false;
     slot->tries = 0;
+    limiter->proven |= slot->kind == SLOT_TX && limiter->sent_a >= 0;
     slot->not_before = 0;
 }
 
-/* Q28: it may not like this shape; a transaction that is just beginning may not be known yet. */
+/* Q28: it may not like this shape. But a car may have left whose StopTransaction is still on its
+ * way, or a transaction that is just beginning may not be known yet: so a shape that worked is not
+ * given up for a refusal or two. */
 static void refused(struct limiter *limiter, struct slot *slot, const char *why)
 {
-    bool again = slot->kind == SLOT_TX && slot->tries == 0;
-    if (again) {
+    if (slot->kind == SLOT_TX && limiter->proven && slot->tries < DOUBTED_AFTER) {
         back_off(slot, AGAIN_MS);
-    } else if (slot->kind == SLOT_TX && limiter_next_shape(limiter)) {
+    } else if (slot->kind == SLOT_TX && slot->tries > 0 && limiter_next_shape(limiter)) {
+        limiter->proven = false;
         slot->not_before = 0;
     } else {
-        tell(limiter, slot, why);
-        back_off(slot, RETRY_MS);
+        if (slot->tries > 0)
+            tell(limiter, slot, why);
+        back_off(slot, slot->tries > 0 ? RETRY_MS : AGAIN_MS);
     }
 }
 
@@ -400,9 +404,10 @@ static void want(struct limiter *limiter, struct slot *slot, double amps)
         amps = NO_LIMIT;
     if (slot->wanted && same(slot->wanted_a, amps))
         return;
+    if (amps >= 0 && (slot->held_a < 0 || amps < slot->held_a))
+        slot->not_before = 0; /* to lower it is worth a new try */
     slot->wanted_a = amps;
     slot->wanted = true;
-    slot->not_before = 0; /* a new wish is a new try */
     limiter->dirty = true;
     limits_soon(limiter->st);
 }

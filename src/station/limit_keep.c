@@ -67,6 +67,8 @@ static char *limiter_text(struct arena *arena, const struct limiter *limiter)
     json_put_bool(&o, limiter->dc);
     json_key(&o, "shape");
     json_put_int(&o, limiter->shape);
+    json_key(&o, "proven");
+    json_put_bool(&o, limiter->proven);
     json_key(&o, "slots");
     json_open(&o, '[');
     for (size_t i = 0; i < limiter->count; i++)
@@ -139,6 +141,7 @@ void limit_restore(struct station *st, const struct record_kv *row)
         limiter->units_w = json_bool(json_get(object, "W"), false);
         limiter->dc = json_bool(json_get(object, "dc"), false);
         limiter->shape = shape >= 0 && shape < SHAPES ? (enum ladder)shape : SHAPE_TX;
+        limiter->proven = json_bool(json_get(object, "proven"), false);
         const struct json *slots = json_get(object, "slots");
         for (const struct json *slot = slots ? slots->child : NULL; slot; slot = slot->next)
             restore_slot(limiter, slot);

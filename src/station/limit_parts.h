@@ -44,6 +44,7 @@ struct limiter {
     bool units_a, units_w;        /* ChargingScheduleAllowedChargingRateUnit */
     bool dc;
     enum ladder shape; /* that worked last, or is tried next */
+    bool proven;       /* it worked: a refusal is not for its shape */
     struct slot *slots;
     size_t count, room;
     uint64_t in_flight; /* serial of the order; 0 none */
