@@ -167,7 +167,7 @@ named.Command = {
 named.BatchStarted = { batch = "string", count = "integer" }
 named.Batch = {
   batch = "string", action = "string", count = "integer", asked = "integer", refused = "integer", why = "string?",
-  ended = "boolean", pace = "number", askedBy = "string?", startedAt = "time", states = "object",
+  ended = "boolean", cancelled = "boolean", pace = "number", askedBy = "string?", startedAt = "time", states = "object?",
 }
 
 named.ConfigurationKey = {

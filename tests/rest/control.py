@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import control_batches  # noqa: E402
 import hands  # noqa: E402
 from hands import Hands, ask  # noqa: E402
 
@@ -536,6 +537,7 @@ async def main(report):
             await hands.playing(report, lost_with_the_server, server)
             await hands.playing(report, repeats_after_restart, server)
         await hands.playing(report, long_commands, directory)
+        await hands.playing(report, control_batches.main, directory)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """What the tests of control share: chargers with hands, REST with headers in a thread beside them.
 
-Hands       a charger that says what `says` has for the action; None there: it keeps quiet until answer()
+Hands       a charger that says what `says` has for the action; None there: it keeps quiet until answer();
+            a pair there is the code and the description of a CALLERROR
 ask         one REST request, judged by the OpenAPI document; an Answer with status, value, headers
 until       asks again and again until the answer fits, with the harness's patience as the limit
 """
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import shutil
@@ -79,6 +81,10 @@ async def until_status(server, status, method, path, body=None, **more):
     return await asked_until(lambda a: a.status == status, server, method, path, body, **more)
 
 
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
 def path_of(url):
     return urllib.parse.urlsplit(url).path
 
@@ -91,9 +97,9 @@ class Hands(harness.Charger):
         self.says, self.calls, self.open = {}, [], []
         self.changed = asyncio.Condition()
 
-    async def boot(self):
+    async def boot(self, vendor="Test", model="Model"):
         await self.connect()
-        answer = await super().boot()
+        answer = await self.call("BootNotification", {"chargePointVendor": vendor, "chargePointModel": model})
         assert answer["status"] == "Accepted", answer
         return self
 
@@ -104,6 +110,8 @@ class Hands(harness.Charger):
         answer = self.says.get(action, {"status": "Accepted"} if action != "GetLocalListVersion" else {"listVersion": 0})
         if answer is None:
             self.open.append((message, action))
+        elif isinstance(answer, tuple):
+            await self.ws.send(json.dumps([4, message, *answer, {}]))
         else:
             await self.ws.send(json.dumps([3, message, answer]))
         async with self.changed:
@@ -117,6 +125,13 @@ class Hands(harness.Charger):
         """Waits until it has heard that action so many times."""
         async with self.changed:
             await asyncio.wait_for(self.changed.wait_for(lambda: self.count(action) >= count), harness.PATIENCE)
+
+    async def heard_mark(self, mark):
+        """Waits for a DataTransfer of that vendorId."""
+        def has():
+            return any(a == "DataTransfer" and p["vendorId"] == mark for _, a, p in self.calls)
+        async with self.changed:
+            await asyncio.wait_for(self.changed.wait_for(has), harness.PATIENCE)
 
     async def answer(self, action, payload):
         """Answers the oldest open CALL of that action."""
