@@ -210,31 +210,42 @@ static double in_unit(struct limit limit, const struct charging_place *place, ch
 struct composite {
     struct strbuf periods;
     struct json_out out;
-    size_t count;
+    size_t count; /* of periods, the last one included, which is not written yet */
     wall_t begin, end;
+    int64_t start_s;
     double limit;
     int64_t phases;
 };
 
+static void write_last(struct composite *c, const struct charging_place *place)
+{
+    json_open(&c->out, '{');
+    json_key(&c->out, "startPeriod");
+    json_put_int(&c->out, c->start_s);
+    json_key(&c->out, "limit");
+    json_put_double(&c->out, c->limit);
+    if (c->phases != phases_of(place)) {
+        json_key(&c->out, "numberPhases");
+        json_put_int(&c->out, c->phases);
+    }
+    json_close(&c->out, '}');
+}
+
+/* Of two that begin within one second the later holds for most of it. */
 static void add_period(struct composite *c, const struct charging_place *place, struct limit limit,
                        char unit, wall_t at)
 {
     double value = in_unit(limit, place, unit);
+    int64_t start_s = (at - c->begin) / SECOND_MS;
     if (c->count > 0 && value == c->limit && limit.phases == c->phases)
         return;
+    if (c->count > 0 && start_s != c->start_s)
+        write_last(c, place);
+    if (c->count == 0 || start_s != c->start_s)
+        c->count++;
+    c->start_s = start_s;
     c->limit = value;
     c->phases = limit.phases;
-    c->count++;
-    json_open(&c->out, '{');
-    json_key(&c->out, "startPeriod");
-    json_put_int(&c->out, (at - c->begin) / SECOND_MS);
-    json_key(&c->out, "limit");
-    json_put_double(&c->out, value);
-    if (limit.phases != phases_of(place)) {
-        json_key(&c->out, "numberPhases");
-        json_put_int(&c->out, limit.phases);
-    }
-    json_close(&c->out, '}');
 }
 
 /* From the first moment that is limited to the next that is not: a period has no word for "no
@@ -253,11 +264,13 @@ static void walk(struct composite *c, const struct charging_profile *const *prof
         if (limit.given && c->count == COMPOSITE_PERIODS_MAX)
             break;
         if (limit.given && c->count == 0)
-            c->begin = at;
+            c->begin = at - at % SECOND_MS;
         if (limit.given)
             add_period(c, place, limit, unit, at);
         at = until;
     }
+    if (c->count > 0)
+        write_last(c, place);
     c->end = at < end ? at : end;
 }
 

@@ -411,6 +411,27 @@ static void test_composite_begins_and_ends_with_limits(void **state)
     assert_null(composite(now, -5, 'W'));
 }
 
+/* A session begins at any moment, a composite tells seconds: no two periods begin with the same. */
+static void test_composite_tells_whole_seconds(void **state)
+{
+    (void)state;
+    add(0, PROFILE(1, 0, "ChargePointMaxProfile", "'Absolute'", START_10 WATTS(11000)));
+    add(1, PROFILE(2, 0, "TxDefaultProfile", "'Relative'", TWO_PERIODS));
+    place.session_start_ms = now + 600;
+    assert_string_equal(
+        composite(now + 900, 7200, 'W'),
+        "{\"duration\":7200,\"startSchedule\":\"2026-03-02T10:00:00Z\",\"chargingRateUnit\":\"W\","
+        "\"chargingSchedulePeriod\":[{\"startPeriod\":0,\"limit\":1000},"
+        "{\"startPeriod\":3600,\"limit\":7000}]}");
+    count = 0;
+    add(1, PROFILE(2, 0, "TxDefaultProfile", "'Relative'", TWO_PERIODS));
+    assert_string_equal(
+        composite(now - 1000, 7200, 'W'), /* it begins within the composite */
+        "{\"duration\":7199,\"startSchedule\":\"2026-03-02T10:00:00Z\",\"chargingRateUnit\":\"W\","
+        "\"chargingSchedulePeriod\":[{\"startPeriod\":0,\"limit\":1000},"
+        "{\"startPeriod\":3600,\"limit\":7000}]}");
+}
+
 static void test_composite_is_bounded(void **state)
 {
     (void)state;
@@ -445,6 +466,7 @@ int main(void)
         TEST(test_composite),
         TEST(test_composite_keeps_amperes),
         TEST(test_composite_begins_and_ends_with_limits),
+        TEST(test_composite_tells_whole_seconds),
         TEST(test_composite_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,9 @@ static void line_of_asked(struct strbuf *line, const struct record *row)
     case RECORD_CONFIGURATION:
         strbuf_addf(line, "CONFIGURATION cp=%s key=%s ", row->configuration.cp,
                     row->configuration.key);
-        put_text(line, "value", row->configuration.value);
+        put_text(line, "value",
+                 span_is(span_of(row->configuration.value), "") ? "(empty)"
+                                                                : row->configuration.value);
         put_number(line, "readonly", row->configuration.readonly);
         put_number(line, "unknown", row->configuration.unknown);
         put_number(line, "reboot", row->configuration.reboot);

@@ -29,12 +29,14 @@ static void c5_keys_as_the_charger_tells_them(void **state)
     ask(f, "GetConfiguration", "{}",
         "{\"configurationKey\":[{\"key\":\"A\",\"readonly\":true,\"value\":\"1\"},"
         "{\"key\":\"B\",\"readonly\":false},{\"key\":\"C\",\"value\":\"3\"},"
+        "{\"key\":\"E\",\"readonly\":false,\"value\":\"\"},"
         "{\"key\":\"authorizationkey\",\"readonly\":false,\"value\":\"0123456789ABCDEF\"}],"
         "\"unknownKey\":[\"D\"]}");
-    EXPECT_ROWS(f, 5, "CONFIGURATION cp=CP1 known=1752470408000");
+    EXPECT_ROWS(f, 6, "CONFIGURATION cp=CP1 known=1752470408000");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=A value=1 readonly=1 unknown=0");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=B value=- readonly=0");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=C value=3 readonly=-");
+    EXPECT_ROWS(f, 1, "CONFIGURATION key=E value=(empty) readonly=0"); /* not absent */
     EXPECT_ROWS(f, 1, "CONFIGURATION key=D value=- unknown=1");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=authorizationkey value=-");
     for (size_t i = 0; i < f->rows.count; i++)
