@@ -48,9 +48,7 @@ bool money_round(double amount, int digits, int64_t *out, struct reason *why)
     *out = 0;
     if (!isfinite(amount))
         return reason_set(why, "is %s", isnan(amount) ? "not a number (0/0?)" : "infinite");
-    if (size < 1e-9) /* what binary arithmetic leaves of 0 */
-        return true;
-    snprintf(text, sizeof(text), size < 1e9 ? "%.15g" : "%.17g", size);
+    snprintf(text, sizeof(text), size < 1e6 ? "%.9f" : size < 1e9 ? "%.15g" : "%.17g", size);
     if (!decimal_scaled(span_of(text), digits, out))
         return reason_set(why, "is too large (%g)", amount);
     if (amount < 0)

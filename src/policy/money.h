@@ -1,10 +1,10 @@
 /* Money: whole numbers of a currency's smallest unit, rounded once, as a decimal.
  *
- * What scripts compute is binary floating point: 0.285 is stored as a little less, 0.95 × 0.3 as
- * something near it. An amount is therefore read as the decimal that its author sees (15
- * significant digits; all 17 where 15 would not reach the smallest unit) and that is rounded, half
- * away from zero. Exponents are those of ISO 4217: 2 for most, 0 for JPY, 3 for KWD, 4 for CLF.
- * From there on money is int64_t, and sums are checked. Private to policy/. */
+ * What scripts compute is binary floating point: 0.285 is stored as a little less, and the sum of
+ * 96 quarter hours is off in the 14th digit. An amount is therefore read as the decimal that its
+ * author means, to 9 digits behind the point (15 in all; for thousands of millions all 17), and
+ * that is rounded, half away from zero. Exponents are those of ISO 4217: 2 for most, 0 for JPY, 3
+ * for KWD, 4 for CLF. From there on money is int64_t, and sums are checked. Private to policy/. */
 #ifndef POLICY_MONEY_H
 #define POLICY_MONEY_H
 
