@@ -88,7 +88,7 @@ async def lost_with_the_server(report, server):
 # ---- commands that take longer than a handler, or than an answer, may take ----
 
 async def long_commands(report, directory):
-    with harness.Server(policies=directory, policies__handler_timeout="300ms", rest__answer_timeout="1s") as server:
+    async with hands.served(policies=directory, policies__handler_timeout="300ms", rest__answer_timeout="1s") as server:
         cp, silent = await Hands(server, "CP1").boot(), await Hands(server, "CP2").boot()
         cp.says["ClearCache"] = silent.says["ClearCache"] = None
         path = "/api/v1/chargepoints/CP1/commands/ClearCache?timeout=60"
@@ -196,7 +196,7 @@ async def repeats_after_restart(report, server):
     cp = await Hands(server, "TWICE").boot()
     path = "/api/v1/chargepoints/TWICE/commands/ClearCache"
     first = await ask(server, "POST", path, {}, Idempotency_Key="before")
-    server.stop()
+    await asyncio.to_thread(server.stop)
     server.start()
     again = await ask(server, "POST", path, {}, Idempotency_Key="before")
     report.equal("key: the same answer after a restart", (again.status, again.value), (200, first.value))
@@ -531,7 +531,7 @@ async def files(report, server):
 
 async def main(report):
     with hands.folder({"10-test.lua": POLICY}) as directory:
-        with harness.Server(policies=directory) as server:
+        async with hands.served(policies=directory) as server:
             for part in (respond_async, repeats, closing, by_hand, stations, pending, hashes, changing, jobs, files):
                 await hands.playing(report, part, server)
             await hands.playing(report, lost_with_the_server, server)

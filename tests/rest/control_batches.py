@@ -57,8 +57,7 @@ async def site(server):
     return [await Hands(server, name).boot(vendor, model) for name, vendor, model in SITE]
 
 
-async def filters(report, server):
-    chargers = await site(server)
+async def filters(report, server, chargers):
     begun = [await begin(server, "f%d" % n, filter=wanted) for n, (wanted, _, _) in enumerate(FILTERS)]
     done = [await ended(server, batch) for batch in begun]
     for n, (wanted, count, names) in enumerate(FILTERS):
@@ -75,7 +74,6 @@ async def filters(report, server):
         report.equal("batch: %.40r does not fit" % body, (answer.status, answer["errors"][0]["pointer"]), (422, pointer))
     long = await begin(server, "long", filter={}, payload={"vendorId": "v", "data": "x" * 62000})
     report.equal("batch: too long to be kept", long.status, 413)
-    return chargers
 
 
 async def results(report, server, chargers):
@@ -186,7 +184,7 @@ async def over_reloads(report, server, chargers):
 async def over_kills(report, server, chargers):
     """kill -9 at the first CALLs of a portion: whoever is left out then is left out."""
     batch = await begin(server, "kills", pace=30, filter={"vendor": "Test"})
-    twice, heard = {}, collections.Counter()
+    heard = collections.Counter()
     for count in (1, 1):
         await until_heard(chargers, "kills", count)
         server.kill()
@@ -200,20 +198,15 @@ async def over_kills(report, server, chargers):
     report.equal("kill -9: nobody is asked twice", twice, {})
     report.equal("kill -9: the batch goes on to its end", (done["asked"], done["cancelled"]), (FLEET, False))
     report.check("kill -9: most were asked", len(heard) + done["states"].get("offline", 0) >= FLEET - 2 * 25, (len(heard), done))
-    return chargers
 
 
 async def main(report, directory):
-    with harness.Server(policies=directory, policies__drain="0s", ocpp__call_timeout="10s") as server:
-        state = []
-
-        async def part(report, function, *more):
-            state.append(await function(report, server, *more))
-        await hands.playing(report, part, filters)
-        if state:
-            await hands.playing(report, part, results, state[0])
-            await hands.playing(report, part, pace_and_cancel, state[0])
-        await hands.playing(report, part, listing)
+    async with hands.served(policies=directory, policies__drain="0s", ocpp__call_timeout="10s") as server:
+        chargers = await site(server)
+        await hands.playing(report, filters, server, chargers)
+        await hands.playing(report, results, server, chargers)
+        await hands.playing(report, pace_and_cancel, server, chargers)
+        await hands.playing(report, listing, server)
         chargers = await fleet(server)
-        await hands.playing(report, part, over_reloads, chargers)
-        await hands.playing(report, part, over_kills, chargers)
+        await hands.playing(report, over_reloads, server, chargers)
+        await hands.playing(report, over_kills, server, chargers)

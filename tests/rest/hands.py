@@ -144,6 +144,14 @@ class Hands(harness.Charger):
         await asyncio.wait_for(self.listener, harness.PATIENCE)
 
 
+@contextlib.asynccontextmanager
+async def served(**options):
+    """A harness.Server that stops beside the chargers, so that they can answer its Close."""
+    with harness.Server(**options) as server:
+        yield server
+        await asyncio.to_thread(server.stop)
+
+
 @contextlib.contextmanager
 def folder(files):
     """A folder of policies, removed afterwards."""
