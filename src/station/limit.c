@@ -13,7 +13,7 @@ enum { RETRY_MS = 5 * 1000, RETRY_MOST_MS = 10 * 60 * 1000, AGAIN_MS = 2000, DOU
 
 static bool same(double a, double b)
 {
-    return (a < 0 && b < 0) || fabs(a - b) < 1e-6;
+    return (a < 0 && b < 0) || (a - b < 1e-6 && b - a < 1e-6);
 }
 
 /* ---- the parts ---- */
@@ -468,7 +468,9 @@ double station_max_amps(struct station *st, int64_t transaction)
         return most;
     struct grid grid = station_grid(st, tx->cp);
     double rating =
-        floor((double)cp->options.rating_w / grid.volts / (double)grid.phases * 10 + 1e-6) / 10;
+        (double)(int64_t)((double)cp->options.rating_w / grid.volts / (double)grid.phases * 10 +
+                          1e-6) /
+        10;
     return most < 0 || rating < most ? rating : most;
 }
 

@@ -5,8 +5,6 @@
  * waits while something of the site is on its way down, and then gets what is left: so the sum is
  * never above the fuse, whatever a policy asks for. A charger that is offline, or refuses, counts
  * with what it has, and holds nobody else up. */
-#include <math.h>
-
 #include "station/limit_parts.h"
 
 static const double CLIPPED_STEP_A = 1; /* of a raise that gets less than it wants */
@@ -34,6 +32,13 @@ static double held_by(struct limiter *limiter, const struct slot *slot, const st
     return most_of(site->st, site, tx->id);
 }
 
+/* What it may be, but no more than the most that it can. */
+static double least(double doubt, double drawn, double most)
+{
+    double top = drawn > most ? drawn : most;
+    return doubt < top ? doubt : top;
+}
+
 static double drawn_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
                        const struct transaction *tx)
 {
@@ -45,7 +50,7 @@ static double drawn_by(struct limiter *limiter, const struct slot *slot, const s
     if (slot && mono_now() < slot->falling_until && slot->falling_a > drawn)
         drawn = slot->falling_a;
     if (slot && !slot->confirmed && slot->doubt_a > drawn)
-        drawn = fmin(slot->doubt_a, fmax(drawn, most_of(site->st, site, tx->id)));
+        drawn = least(slot->doubt_a, drawn, most_of(site->st, site, tx->id));
     return drawn;
 }
 

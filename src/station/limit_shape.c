@@ -5,7 +5,6 @@
  * them no beginning (ChargePointMaxProfile) the schedule began a day ago. Watts of DC are the
  * car's: what the charger itself loses comes on top for the fuse. Limits are always rounded down.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,9 +50,10 @@ static double watts_per_amp(const struct limiter *limiter)
     return limiter_is_dc(limiter) ? watts * DC_EFFICIENCY : watts;
 }
 
+/* Without libm, which only the rooms above have. */
 static double floor_to(double value, double step)
 {
-    return floor(value / step + 1e-6) * step;
+    return (double)(int64_t)(value / step + 1e-6) * step;
 }
 
 double limit_rounded(const struct limiter *limiter, double amps)

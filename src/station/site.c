@@ -2,7 +2,6 @@
  * defined, so there is nothing to restore at start. Start reading at on_timer(). */
 #include "station/site.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -11,6 +10,11 @@
 enum { EVERY_MS = 60 * 1000 };
 
 static const double BASE_LOAD_MOST = 100000;
+
+static bool is_near(double a, double b)
+{
+    return a - b < 1e-9 && b - a < 1e-9;
+}
 
 /* ---- asking the policies ---- */
 
@@ -111,7 +115,7 @@ static void recall(struct station *st, struct site *site)
     const struct json *vars = json_get(object, "vars");
     double base = 0, defined = -1;
     if (json_double(json_get(object, "defined"), &defined) &&
-        fabs(defined - site->defined_base_load_a) < 1e-9 &&
+        is_near(defined, site->defined_base_load_a) &&
         json_double(json_get(object, "baseLoad"), &base))
         site->base_load_a = base;
     if (vars)
@@ -129,9 +133,9 @@ void site_vars_changed(struct station *st, const char *name)
 bool station_site_base_load(struct station *st, const char *name, double amps)
 {
     struct site *site = station_site(st, name);
-    if (!isfinite(amps) || amps < 0 || amps > BASE_LOAD_MOST)
+    if (!(amps >= 0 && amps <= BASE_LOAD_MOST))
         return false;
-    if (!site || fabs(site->base_load_a - amps) < 1e-9)
+    if (!site || is_near(site->base_load_a, amps))
         return true;
     site->base_load_a = amps;
     keep(st, site);
