@@ -228,7 +228,11 @@ named.Message = {
 named.Decision = {
   id = "integer", cpid = "string?", timestamp = "time", event = "string", idTag = "string?", connectorId = "integer?",
   transactionId = "integer?", verdict = "string?", why = "string?", file = "string?", line = "integer?",
-  generation = "integer?", inputs = "any?", answer = "any?",
+  generation = "integer?", inputs = "any?", answer = "any?", shadow = "ShadowDecision?",
+}
+named.ShadowDecision = { -- what the candidate of POST /policies/shadow would have said, where that differs
+  outcome = "none|given|failed", differs = "answer|effects|both", answer = "string?", extra = "any?", why = "string?",
+  error = "string?", file = "string?", line = "integer?", generation = "integer?",
 }
 
 return schemas

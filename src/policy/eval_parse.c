@@ -18,6 +18,7 @@ static const struct event_fields event_rows[] = {
     {EVENT_AUTHORIZE, {"!cp", "!idTag", "connector", "purpose", "transaction"}},
     {EVENT_BOOT, {"!cp", "payload"}},
     {EVENT_START, {"!transaction"}},
+    {EVENT_PRICE, {"!transaction"}},
     {EVENT_STOP, {"!transaction"}},
     {EVENT_METER,
      {"!transaction", "energy", "power", "soc", "voltage", "current", "temperature", "time",
@@ -26,6 +27,7 @@ static const struct event_fields event_rows[] = {
     {EVENT_ONLINE, {"!cp"}},
     {EVENT_OFFLINE, {"!cp"}},
     {EVENT_REMOTE_START_EXPIRED, {"!cp", "!idTag", "connector", "vars"}},
+    {EVENT_REMINDER, {"!transaction", "!name"}},
     {EVENT_REBALANCE, {"!site"}},
     {EVENT_ACTION, {"!cp", "payload"}},
 };
@@ -196,6 +198,8 @@ static bool take(struct parsing *p, const char *field, const struct json *value)
         return take_transaction(p, value);
     if (strcmp(field, "connector") == 0)
         return take_int(p, field, value, &p->event->connector);
+    if (strcmp(field, "name") == 0)
+        return take_text(p, field, value, &p->event->purpose);
     if (strcmp(field, "site") == 0)
         return take_site(p, value);
     if (strcmp(field, "status") == 0)

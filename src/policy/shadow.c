@@ -18,9 +18,9 @@
 #include "policy/task_parts.h"
 
 enum {
-    SHARE_PERCENT = 15, /* of real time; the promise is 25 */
-    CREDIT_MAX_US = 20000,
-    OVERRUNS_MAX = 20, /* then it is not run any more: it loops */
+    SHARE_PERCENT = 15,     /* of real time; the promise is 25 */
+    CREDIT_MAX_US = 200000, /* saved up while little happens: then nothing is skipped */
+    OVERRUNS_MAX = 20,      /* then it is not run any more: it loops */
     IN_FLIGHT_MAX = 1000
 };
 
@@ -81,8 +81,9 @@ static bool is_answered(const struct event *event)
 static bool has_credit(struct shadow *shadow)
 {
     int64_t now = stopwatch_us();
-    shadow->credit_us += (now - shadow->credited_at_us) * SHARE_PERCENT / 100;
-    shadow->credited_at_us = now;
+    int64_t parts = (now - shadow->credited_at_us) / 100; /* what is left over counts next time */
+    shadow->credit_us += parts * SHARE_PERCENT;
+    shadow->credited_at_us += parts * 100;
     if (shadow->credit_us > CREDIT_MAX_US)
         shadow->credit_us = CREDIT_MAX_US;
     return shadow->credit_us > 0;
@@ -198,6 +199,7 @@ static void on_live(void *ctx, const struct verdict *verdict)
         return;
     }
     bool answered = is_answered(watch->event);
+    watch->at = wall_now(); /* as the record of the decision says */
     outcome_take(&watch->live, &watch->arena, verdict);
     if (answered)
         watch_copy(watch);
@@ -232,7 +234,6 @@ void shadow_event(struct policy *policy, struct generation *live, const struct e
     watch->over = &over;
     watch->done = done;
     watch->ctx = ctx;
-    watch->at = wall_now();
     hooks_event_noted(live, event, &watch->live_effects, on_live, watch);
     if (over)
         return;
@@ -253,8 +254,14 @@ void shadow_saw_write(const struct generation *live, const struct dry_value *val
 
 bool shadow_listens(const struct policy *policy, enum event_kind kind, const char *action)
 {
-    const struct shadow *shadow = policy->shadow;
-    return shadow && !shadow->stopped && hooks_listens(shadow->generation, kind, action);
+    struct shadow *shadow = policy->shadow;
+    if (!shadow || shadow->stopped || !hooks_listens(shadow->generation, kind, action))
+        return false;
+    if (has_credit(shadow))
+        return true;
+    shadow->events++;
+    shadow->skipped++;
+    return false;
 }
 
 /* ---- life ---- */

@@ -18,6 +18,8 @@ void shadow_start(struct policy *policy, struct generation *built, const char *d
 void shadow_follow(struct policy *policy);
 /* False: there was none. */
 bool shadow_stop(struct policy *policy);
+/* Asked when no live handler listens: without credit it does not either, so that an event which is
+ * skipped is not even made. */
 bool shadow_listens(const struct policy *policy, enum event_kind kind, const char *action);
 /* Runs the event on the live generation, answers, and then runs it on the candidate. */
 void shadow_event(struct policy *policy, struct generation *live, const struct event *event,

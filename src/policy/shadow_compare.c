@@ -10,7 +10,11 @@
 #include "base/timetext.h"
 #include "policy/shadow_parts.h"
 
-enum { ITEM_BYTES = 16 * 1024 }; /* of one difference as it is listed */
+enum {
+    ITEM_BYTES = 16 * 1024, /* of one difference as it is listed */
+    WINDOW_MS = 1000,
+    WINDOW_KEPT = 20 /* differences a second, once the list is full */
+};
 
 const char *event_text(const struct event *event)
 {
@@ -147,6 +151,13 @@ static char *item_text(const struct watch *watch, bool answers, bool effects, bo
 static void keep(struct comparison *comparison, const struct watch *watch, bool answers,
                  bool effects)
 {
+    if (comparison->count == DIFFERENCES_KEPT && watch->at - comparison->window_ms < WINDOW_MS &&
+        comparison->in_window++ >= WINDOW_KEPT)
+        return;
+    if (watch->at - comparison->window_ms >= WINDOW_MS) {
+        comparison->window_ms = watch->at;
+        comparison->in_window = 0;
+    }
     char *text = item_text(watch, answers, effects, true);
     if (strlen(text) > ITEM_BYTES) {
         xfree(text);

@@ -46,6 +46,8 @@ struct comparison {
     uint64_t by_event[EVENT_KINDS], differing_by_event[EVENT_KINDS];
     struct difference kept[DIFFERENCES_KEPT]; /* a ring */
     size_t first, count;
+    wall_t window_ms; /* how many were kept in this second: a flood of them costs time */
+    size_t in_window;
     struct map counts; /* "event charger" → struct difference_count */
 };
 

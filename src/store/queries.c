@@ -132,7 +132,9 @@ const struct query_row query_rows[] = {
                 "connectorId:i=r.evse transactionId:i=nullif(r.tx,0) verdict:t=r.verdict "
                 "why:t=r.why file:t=r.file line:i=r.line generation:i=r.generation "
                 "inputs:j=r.inputs answer:j=r.answer",
-     .parameters = {KEY("idTag", "r.id_tag"), CPID, TEXT("event", "r.event")}},
+     .parameters = {KEY("idTag", "r.id_tag"), CPID, TEXT("event", "r.event"),
+                    TEXT("verdict", "r.verdict"), TEXT("file", "r.file"),
+                    NUMBER("generation", "r.generation = ?"), NUMBER("transactionId", "r.tx = ?")}},
     {.name = "security_events",
      .in_list = true,
      .list = LIST_SECURITY_EVENT,

@@ -8,6 +8,7 @@ README.md says how to read the table. Nothing is asserted about time; the exit s
 charger got a wrong answer or lost its connection.
 """
 import argparse
+import json
 import os
 import re
 import socket
@@ -19,20 +20,23 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import PATIENCE, ROOT, Server  # noqa: E402
+from harness import KEY, PATIENCE, ROOT, Server  # noqa: E402
 
 BUILD = os.environ.get("BENCH_BUILD", os.path.join(ROOT, "build", "bench"))
 BENCH_POLICIES = os.path.join(ROOT, "tests", "bench", "policies")
+CANDIDATE = os.path.join(ROOT, "tests", "bench", "candidate")
 DEFAULT_POLICIES = os.path.join(ROOT, "policies")
 OWN_CARD, DEMO_CARD = "LOAD%u", "VID:FCA47A147858"
 STORM_LIMIT = 30
 
-# name, scenario, chargers, policies, card, CALLs a second (0 = as fast as they are answered)
+# name, scenario, chargers, policies, card, CALLs a second (0 = as fast as they are answered), and for a
+# row that compares ours without and with a shadow instead of the bare server and ours: its candidate
 ROWS = (("heartbeat, 1,000", "heartbeat", 1000, DEFAULT_POLICIES, DEMO_CARD, 0),
         ("sessions, 1,000", "session", 1000, BENCH_POLICIES, OWN_CARD, 0),
         ("sessions, 1,000, default policies, one card", "session", 1000, DEFAULT_POLICIES, DEMO_CARD, 0),
         ("sessions, 10", "session", 10, BENCH_POLICIES, OWN_CARD, 0),
         ("sessions, 1,000, 5,000 messages/s", "session", 1000, BENCH_POLICIES, OWN_CARD, 5000),
+        ("sessions, 1,000, without | with a shadow", "session", 1000, BENCH_POLICIES, OWN_CARD, 0, CANDIDATE),
         ("idle, 5,000", "idle", 5000, DEFAULT_POLICIES, DEMO_CARD, 0),
         ("reconnect, 2,000", "reconnect", 2000, DEFAULT_POLICIES, DEMO_CARD, 0))
 
@@ -95,7 +99,7 @@ def perf_show(recorder, path):
 
 def measure(pid, port, row, seconds, perf=None):
     """Runs the load of one row against the process; what it printed, and the server's CPU and RSS."""
-    _, scenario, chargers, _, card, rate = row
+    _, scenario, chargers, _, card, rate = row[:6]
     base = rss_kib(pid)
     command = ["taskset", "-c", "1", os.path.join(BUILD, "bench-load"), str(port), str(chargers),
                str(STORM_LIMIT if scenario == "reconnect" else seconds), scenario, card, str(rate)]
@@ -145,15 +149,34 @@ def wait_for_health(server, port):
             time.sleep(0.02)
 
 
-def chargebridge(row, seconds, perf=None):
+def shadow_state(port):
+    request = urllib.request.Request("http://127.0.0.1:%d/api/v1/policies/shadow" % port)
+    request.add_header("X-API-Key", KEY)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        return json.loads(answer.read())
+
+
+def wait_for_shadow(server, port):
+    deadline = time.monotonic() + PATIENCE
+    while not shadow_state(port)["running"]:
+        if time.monotonic() > deadline:
+            raise SystemExit("the shadow does not start: %s" % server.tail())
+        time.sleep(0.02)
+
+
+def chargebridge(row, seconds, perf=None, **options):
     """A fresh server with a fresh database. The accept rate is lifted: the storm measures what a
     connection costs, not the limit (1,000/s) that protects a server from it."""
     port, rest = free_port(), free_port()
     with Server(binary=os.path.join(BUILD, "chargebridge"), policies=row[3], log__level="warn",
-                wait=False, ocpp__port=port, rest__port=rest, ocpp__accept_rate=100000) as server:
+                wait=False, ocpp__port=port, rest__port=rest, ocpp__accept_rate=100000, **options) as server:
         wait_for_health(server, rest)
+        if options.get("policies__shadow_dir"):
+            wait_for_shadow(server, rest)
         on_core_0(server.process.pid)
         result = measure(server.process.pid, port, row, seconds, perf)
+        if options.get("policies__shadow_dir"):
+            result["shadow"] = shadow_state(rest)
         if result["errors"]:
             print("    the server's last words: %s" % server.tail(5))
         return result
@@ -176,6 +199,10 @@ def show(row, a, b):
             a["start_p99_us"] / 1e3, b["start_p99_us"] / 1e3, b["refused"])
     print("%-44s %9.1f %9.1f %6.2f   us of CPU each; %s" % (
         "", a["cpu_us"], b["cpu_us"], a["cpu_us"] / max(b["cpu_us"], 0.01), extra), flush=True)
+    shadow = b.get("shadow")
+    if shadow:
+        print("%-44s compared %d of %d events, %d differ; %.0f %% of the time" % (
+            "", shadow["compared"], shadow["events"], shadow["differing"], 100 * shadow["share"]), flush=True)
 
 
 def main():
@@ -196,7 +223,11 @@ def main():
         pairs = []
         for _ in range(options.repeat):
             perf = os.path.join(tempfile.gettempdir(), "perf-%d.data" % number) if options.perf else None
-            pairs.append((bare(row, options.seconds), chargebridge(row, options.seconds, perf)))
+            if len(row) > 6:
+                pairs.append((chargebridge(row, options.seconds),
+                              chargebridge(row, options.seconds, perf, policies__shadow_dir=row[6])))
+            else:
+                pairs.append((bare(row, options.seconds), chargebridge(row, options.seconds, perf)))
         errors += int(sum(a["errors"] + b["errors"] for a, b in pairs))
         a, b = (max(results, key=lambda r: r["rate"]) for results in zip(*pairs))
         show(row, a, b)
