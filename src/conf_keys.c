@@ -80,7 +80,7 @@ const struct conf_key conf_keys[] = {
     {"rest", "key", CONF_TEXT, AT(http_key), "changeme-123", 0, 0, NULL,
      "Admin key; empty = only keys made by `chargebridge keys add`."},
     {"rest", "max_body", CONF_SIZE, AT(http.max_body), "64KiB", 1024, 64 << 20, NULL,
-     "Longer bodies get 413."},
+     "Longer bodies get 413; POST /api/v1/tags:import takes 4 MiB."},
     {"rest", "request_timeout", CONF_MS, AT(http.request_timeout_ms), "10s", 100, 600000, NULL,
      "For receiving a request's head, and again for its body (408)."},
     {"rest", "answer_timeout", CONF_MS, AT(http.answer_timeout_ms), "2m", 1000, 3600000, NULL,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bodies.h"
 #include "http_loop.h"
 #include "outgoing.h"
 #include "process.h"
@@ -26,6 +27,7 @@ struct server {
     struct outgoing *outgoing;
     struct events *events;
     struct files *files;
+    struct bodies bodies;
     wall_t started;
     struct timer retain_timer, stop_timer;
     bool sockets_closed;
@@ -488,7 +490,9 @@ static bool open_files(struct server *server, struct reason *why)
     server->files = files_open(&settings, server->station, why);
     if (!server->files)
         return false;
-    http_on_upload(server->http, files_upload, server->files);
+    server->bodies =
+        (struct bodies){.files = server->files, .max_body = server->conf->http.max_body};
+    http_on_upload(server->http, bodies_begin, &server->bodies);
     return true;
 }
 
@@ -588,6 +592,7 @@ void server_close(struct server *server)
     if (server->station)
         station_free(server->station);
     files_close(server->files);
+    bodies_clear(&server->bodies);
     events_free(server->events);
     timer_stop(server->timers, &server->retain_timer);
     timer_stop(server->timers, &server->stop_timer);

@@ -262,7 +262,7 @@ end
 route("POST /api/v1/tags:import", {
   query = {}, body = "text", idempotent = true, answers = { [200] = "TagsImported" },
   doc = "Adds or replaces many tags at once, all of them or none: a JSON array, or CSV whose first line names the columns "
-     .. "(as GET /tags?format=csv gives them), of at most 50000 rows. Each fault is told with its row (the first is 1, "
+     .. "(as GET /tags?format=csv gives them), of at most 4 MiB and 50000 rows. Each fault is told with its row (the first is 1, "
      .. "the line of names 0) and field.",
 }, function(req)
   local faults = fault_list()

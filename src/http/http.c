@@ -126,8 +126,7 @@ static enum MHD_Result refuse_guessing(struct exchange *exchange)
 static enum MHD_Result refuse_large(struct exchange *exchange)
 {
     char detail[80];
-    snprintf(detail, sizeof(detail), "the body may have %lld bytes at most",
-             (long long)exchange->http->settings.max_body);
+    snprintf(detail, sizeof(detail), "the body may have %zu bytes at most", exchange->body.cap);
     return refuse(exchange, 413, detail);
 }
 
@@ -283,7 +282,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
         upload_begin(exchange, method, uri, length, &status, &refused);
     if (refused)
         return refuse_body(exchange, length, status, refused);
-    if (exchange->sink.close || length <= http->settings.max_body)
+    if (exchange->sink.close || length <= (int64_t)exchange->body.cap)
         return MHD_YES;
     exchange->too_large = true;
     bool at_once = header(exchange, MHD_HTTP_HEADER_EXPECT) || length > SWALLOW_MAX;
@@ -307,6 +306,8 @@ static bool take_piece(struct exchange *exchange, const char *data, size_t len)
         if (!exchange->too_large)
             strbuf_add(&exchange->body, data, len);
         exchange->too_large |= exchange->body.overflow;
+        if (exchange->body.len > (size_t)http->settings.max_body && !exchange->too_large)
+            timer_start(http->timers, &exchange->deadline, http->settings.request_timeout_ms);
     }
     return true;
 }

@@ -52,7 +52,8 @@ struct http_sink {
 };
 /* Asked with the head of every request that has a body (request.body is empty). True: `sink` is
  * filled in. False and `refusal->status` set: answered with it at once (copied). False and 0: the
- * body goes into memory, up to max_body. */
+ * body goes into memory, up to sink->max bytes if the hook sets it, else up to max_body. One that
+ * may be larger than max_body is bounded by stalls, as a sink's: give it to known keys only. */
 typedef bool (*http_upload_hook)(void *ctx, const struct request *head, struct http_sink *sink,
                                  struct response *refusal);
 

@@ -64,7 +64,7 @@ struct exchange {
     struct http *http;
     uint64_t number;
     struct MHD_Connection *connection;
-    struct strbuf body;
+    struct strbuf body;    /* `cap` is what it may have, max_body or as the hook says */
     struct http_sink sink; /* of an upload; `close` is NULL before and after */
     int64_t received;      /* by the sink; after a refusal: what was thrown away since */
     enum phase phase;

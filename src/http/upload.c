@@ -38,6 +38,8 @@ void upload_begin(struct exchange *exchange, const char *method, const char *uri
     } else if (refusal.status) {
         *status = refusal.status;
         *refused = response_make(&refusal);
+    } else if (sink.max > 0) {
+        exchange->body.cap = (size_t)sink.max;
     }
     arena_clear(&arena);
 }

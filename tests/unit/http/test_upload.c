@@ -12,8 +12,8 @@ struct store {
     int asked, closed, whole;
     bool full; /* the sink gives up */
     int64_t max;
-    enum key_scope scope;
-    uint64_t upload; /* as the handler saw it */
+    enum key_scope scope, least; /* of the key; what /large asks for */
+    uint64_t upload;             /* as the handler saw it */
 };
 
 static struct store *current;
@@ -46,6 +46,8 @@ static bool hook(void *ctx, const struct request *head, struct http_sink *sink,
     if (strncmp(head->path, "/no", 3) == 0)
         *refusal = (struct response){
             .status = 404, .content_type = "text/plain", .body = SPAN("no such place")};
+    if (strncmp(head->path, "/large", 6) == 0 && head->scope >= store->least)
+        sink->max = store->max; /* into memory, as /memory, but more of it */
     if (strncmp(head->path, "/sink", 5) != 0)
         return false;
     *sink = (struct http_sink){sink_write, sink_close, store, store->max, 77};
@@ -306,6 +308,161 @@ static void the_client_leaves(void **state)
     strbuf_clear(&store.got);
 }
 
+/* ---- more memory than max_body ---- */
+
+static void a_large_body_in_memory(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/large", "Content-Length: 200000");
+    write_bytes(&rig, &client, 200000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    const char *body = strstr(rig.seen.at, "body ") + 5;
+    assert_int_equal(strspn(body, "x"), 200000);
+    put(&client, "/memory", "Content-Length: 65537"); /* others are as they were */
+    write_bytes(&rig, &client, 65537);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 413);
+    assert_non_null(strstr(reply.body, "the body may have 65536 bytes at most"));
+    put(&client, "/large", "Content-Length: 3\r\nExpect: 100-continue");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 100);
+    client_writes(&client, "abc");
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    client_close(&client);
+    assert_int_equal(rig.handled, 2);
+    assert_int_equal(store.closed, 0);
+    rig_clear(&rig);
+}
+
+/* By its length and by what came; a limit below max_body holds too. */
+static void too_large_for_memory(void **state)
+{
+    (void)state;
+    static const int64_t limits[] = {100000, 2000};
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    char expected[80], length[40];
+    for (size_t i = 0; i < 2 * ARRAY_LEN(limits); i++) {
+        store_open(&store, &rig);
+        store.max = limits[i / 2];
+        struct client client = client_connect(&rig);
+        snprintf(length, sizeof(length), "Content-Length: %d", (int)store.max + 1);
+        put(&client, "/large", i % 2 ? "Transfer-Encoding: chunked" : length);
+        char chunk[1100];
+        snprintf(chunk, sizeof(chunk), "400\r\n%01024d\r\n", 0);
+        if (i % 2 == 0)
+            write_bytes(&rig, &client, (size_t)store.max + 1);
+        for (int64_t sent = 0; i % 2 && sent <= store.max; sent += 1024, rig_turn(&rig, 1))
+            client_writes(&client, chunk);
+        if (i % 2)
+            client_writes(&client, "0\r\n\r\n");
+        client_reply(&rig, &client, &reply);
+        assert_int_equal(reply.status, 413);
+        snprintf(expected, sizeof(expected), "the body may have %d bytes at most", (int)store.max);
+        assert_non_null(strstr(reply.body, expected));
+        assert_true(reply_has(&reply, "Content-Type: application/problem+json"));
+        client_close(&client);
+        assert_int_equal(rig.handled, 0);
+        rig_clear(&rig);
+    }
+}
+
+/* Far too large: answered at once, unread. */
+static void too_large_to_wait_for(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"Content-Length: 100000001",
+                                        "Content-Length: 1048577\r\nExpect: 100-continue"};
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        struct client client = client_connect(&rig);
+        put(&client, "/large", heads[i]);
+        client_reply(&rig, &client, &reply);
+        assert_int_equal(reply.status, 413);
+        client_close(&client);
+    }
+    assert_int_equal(rig.handled, 0);
+    rig_clear(&rig);
+}
+
+/* Without the key there is no more room than elsewhere. */
+static void a_large_body_needs_a_key(void **state)
+{
+    (void)state;
+    static const struct http_key keys[] = {{"panel", SCOPE_READ, "look", NULL},
+                                           {"ops", SCOPE_OPERATE, "secret", NULL}};
+    static const struct {
+        const char *key;
+        int status;
+    } cases[] = {{"X-API-Key: secret", 200},
+                 {"X-API-Key: look", 413},
+                 {"X-API-Key: guess", 413},
+                 {"X-Nothing: 1", 413}};
+    struct rig rig;
+    struct store store = {.max = 1 << 20, .least = SCOPE_OPERATE};
+    struct reply reply;
+    current = &store;
+    rig_init(&rig);
+    rig.settings.keys = keys;
+    rig.settings.key_count = ARRAY_LEN(keys);
+    rig_open(&rig);
+    http_on_upload(rig.http, hook, &store);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char more[100];
+        struct client client = client_connect(&rig);
+        snprintf(more, sizeof(more), "%s\r\nContent-Length: 70000", cases[i].key);
+        put(&client, "/large", more);
+        write_bytes(&rig, &client, 70000);
+        client_reply(&rig, &client, &reply);
+        assert_int_equal(reply.status, cases[i].status);
+        client_close(&client);
+    }
+    assert_int_equal(rig.handled, 1);
+    rig_clear(&rig);
+}
+
+/* Beyond max_body a slow client has time as long as something comes. */
+static void a_large_body_that_stalls(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct store store;
+    struct reply reply;
+    store_open(&store, &rig);
+    struct client client = client_connect(&rig);
+    put(&client, "/large", "Content-Length: 100000");
+    write_bytes(&rig, &client, 80000);
+    for (int i = 0; i < 20; i++) {
+        write_bytes(&rig, &client, 100);
+        rig_turn(&rig, 5);
+        rig_advance(&rig, 9000);
+    }
+    write_bytes(&rig, &client, 18000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 200);
+    put(&client, "/large", "Content-Length: 100000");
+    write_bytes(&rig, &client, 80000);
+    rig_turn(&rig, 5);
+    rig_advance(&rig, 10000);
+    client_reply(&rig, &client, &reply);
+    assert_int_equal(reply.status, 408);
+    client_expect_end(&rig, &client);
+    client_close(&client);
+    assert_int_equal(rig.handled, 1);
+    rig_clear(&rig);
+}
+
 /* The rest comes after the draining began, or never. */
 static void the_server_stops(void **state)
 {
@@ -384,11 +541,14 @@ static void keys_are_judged_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(a_whole_upload),        RIG_TEST(leave_is_asked_first),
-        RIG_TEST(refused_at_the_head),   RIG_TEST(too_large),
-        RIG_TEST(too_large_without_end), RIG_TEST(a_sink_that_gives_up),
-        RIG_TEST(slow_but_steady),       RIG_TEST(the_client_leaves),
-        RIG_TEST(the_server_stops),      RIG_TEST(keys_are_judged_once),
+        RIG_TEST(a_whole_upload),           RIG_TEST(leave_is_asked_first),
+        RIG_TEST(refused_at_the_head),      RIG_TEST(too_large),
+        RIG_TEST(too_large_without_end),    RIG_TEST(a_sink_that_gives_up),
+        RIG_TEST(slow_but_steady),          RIG_TEST(the_client_leaves),
+        RIG_TEST(the_server_stops),         RIG_TEST(keys_are_judged_once),
+        RIG_TEST(a_large_body_in_memory),   RIG_TEST(too_large_for_memory),
+        RIG_TEST(too_large_to_wait_for),    RIG_TEST(a_large_body_needs_a_key),
+        RIG_TEST(a_large_body_that_stalls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
