@@ -14,6 +14,13 @@ local default_answers = {
   UnlockConnector = { status = "Unlocked" },
 }
 
+-- What t.meter sends besides energy, power and state of charge.
+local more_measurands = {
+  { name = "current", measurand = "Current.Import", unit = "A" },
+  { name = "voltage", measurand = "Voltage", unit = "V" },
+  { name = "temperature", measurand = "Temperature", unit = "Celsius" },
+}
+
 local function same(a, b)
   if a == b then return true end
   if type(a) ~= "table" or type(b) ~= "table" then return false end
@@ -260,14 +267,18 @@ local function new_test(kit)
     return tx, answer.idTagInfo.status
   end
 
-  local function sample(measurand, unit, value)
-    return { measurand = measurand, unit = unit, value = string.format("%.0f", value) }
+  local function sample(measurand, unit, value, format)
+    return { measurand = measurand, unit = unit, value = string.format(format or "%.0f", value) }
   end
 
   local function meter_once(tx, what)
     local samples = { sample("Energy.Active.Import.Register", "Wh", meters[tx.id]) }
     if what.power then samples[#samples + 1] = sample("Power.Active.Import", "W", what.power) end
     if what.soc then samples[#samples + 1] = sample("SoC", "Percent", what.soc) end
+    for _, more in ipairs(more_measurands) do
+      local value = what[more.name]
+      if value then samples[#samples + 1] = sample(more.measurand, more.unit, value, "%.1f") end
+    end
     exchange(tx.cp.id, "MeterValues", {
       connectorId = tx.connector, transactionId = tx.id,
       meterValue = { { timestamp = timestamp(), sampledValue = samples } },

@@ -305,7 +305,7 @@ test = nil
 ---@field ok fun(value: any, what?: string) Fails if the value is false or nil.
 ---@field authorize fun(idTag: string, cp: string, ask?: { purpose?: string, connector?: integer }): string, table Presents a card: the status, and the whole idTagInfo. purpose = "start" asks by a StartTransaction (which is kept).
 ---@field transaction fun(what: { cp: string, idTag: string, connector?: integer, kwh?: number }): tx, string Starts a transaction, maybe with some energy already; the tx, and the status it was answered.
----@field meter fun(tx: tx, what: { power?: number, soc?: number, every?: string|number, count?: integer }) Sends meter values, `count` times (1), one each `every` ("60s"), while the transaction is open.
+---@field meter fun(tx: tx, what: { power?: number, soc?: number, current?: number, voltage?: number, temperature?: number, every?: string|number, count?: integer }) Sends meter values, `count` times (1), one each `every` ("60s"), while the transaction is open: the energy that the power has given, and what is named.
 ---@field stop fun(tx: tx, what?: { reason?: string, idTag?: string }): table Ends a transaction at the charger; the answer.
 ---@field status fun(cp: string, connector: integer, status: string, errorCode?: string) Sends a StatusNotification.
 ---@field call fun(cp: string, action: string, payload?: table): table?, err? Sends any CALL from the charger; the answer, or nil and the CALLERROR.

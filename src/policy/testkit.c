@@ -209,9 +209,10 @@ static const struct api_row t_rows[] = {
      "answered.",
      false},
     {"meter", NULL,
-     "fun(tx: tx, what: { power?: number, soc?: number, every?: string|number, count?: integer })",
+     "fun(tx: tx, what: { power?: number, soc?: number, current?: number, voltage?: number, "
+     "temperature?: number, every?: string|number, count?: integer })",
      "Sends meter values, `count` times (1), one each `every` (\"60s\"), while the transaction is "
-     "open.",
+     "open: the energy that the power has given, and what is named.",
      false},
     {"stop", NULL, "fun(tx: tx, what?: { reason?: string, idTag?: string }): table",
      "Ends a transaction at the charger; the answer.", false},

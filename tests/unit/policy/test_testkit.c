@@ -230,6 +230,41 @@ static void test_what_tests_leave_never_goes_live(void **state)
     world_free(w);
 }
 
+/* The meter over time, the end and reminders, as tests of policies see them. */
+static void test_over_time(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    world_file(w, "10-p.lua",
+               "function on.authorize() return 'Accepted' end\n"
+               "function on.start(tx) tx:remind('soon', '10m') tx:remind('late', '2h') end\n"
+               "function on.reminder(tx, name) tx.vars.told = (tx.vars.told or '') .. name end\n"
+               "function on.stop(tx)\n"
+               "  local sum = 0 for q in tx:slices '1h' do sum = sum + q.energy_wh end\n"
+               "  store.set('end', { sum, tx.energy_wh, tx.idle_minutes, tx.seconds,"
+               " tx.vars.told }) end\n");
+    world_file(w, "tests/t.lua",
+               "test('time', function(t)\n"
+               "  local tx = t.transaction { cp = 'CP1', idTag = 'A' }\n"
+               "  t.meter(tx, { power = 7000, current = 16.5, voltage = 230, temperature = 21.5,"
+               " every = '5m', count = 4 })\n"
+               "  t.eq(tx:window('current', '10m').mean, 16.5)\n"
+               "  t.eq(tx:window('temperature', '10m').last, 21.5)\n"
+               "  t.eq(tx:window('power', '10m').count, 2)\n"
+               "  t.eq(tx.vars.told, 'soon') t.eq(tx.ended, nil)\n"
+               "  t.meter(tx, { power = 0, every = '10m', count = 3 })\n"
+               "  t.eq(tx.idle_minutes, 30)\n"
+               "  t.advance('10m') t.stop(tx)\n"
+               "  t.eq(store.get('end'), { 2333, 2333, 40, 3600, 'soon' })\n"
+               "  t.eq(tx.ended - tx.start, 3600) t.eq(tx.seconds, 3600)\n"
+               "  t.eq(tx:window('power', '1h'), nil)\n"
+               "  t.advance('2h')\n"
+               "end)");
+    assert_true(world_load(w));
+    assert_int_equal(w->report.tests, 1);
+    world_free(w);
+}
+
 /* What a policy does by itself, through time: every(), expiring remote starts, words that wait. */
 static const char working[] =
     "every('30s', function()\n"
@@ -364,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_authorize),
         cmocka_unit_test(test_transaction_and_stop),
         cmocka_unit_test(test_meter_until_the_policy_stops_it),
+        cmocka_unit_test(test_over_time),
         cmocka_unit_test(test_answers_of_chargers),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_time),
