@@ -50,7 +50,7 @@ const struct hook_row hook_rows[] = {
     {"stop", EVENT_STOP, "fun(tx: tx)",
      "A transaction ended: tx.stop_reason, tx.kwh, tx.price. Runs once; what a handler that does "
      "not wait has written is stored together with that. One that waits may run again after a "
-     "crash.",
+     "crash or a reload.",
      NULL},
     {"meter", EVENT_METER, "fun(tx: tx, m: table)",
      "Meter values within a transaction. m = {time (s), energy (Wh), power (W), soc (%), voltage "

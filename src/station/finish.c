@@ -6,11 +6,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+enum { RETRY_MS = 1000, RETRIES = 60 };
+
 struct finishing {
     struct lane_item item;
     struct station *st;
     struct lane *lane; /* NULL: without one */
     int64_t id;
+    struct timer retry;
+    int retries;
 };
 
 /* ---- prices ---- */
@@ -181,11 +185,22 @@ static void ask(struct finishing *f, enum event_kind kind, event_done done)
     arena_clear(&arena);
 }
 
+/* The policies had no room for it, or it was cut off with its generation: it is asked once more,
+ * and at last stays due. False: it was asked for good. */
+static bool ask_again(struct finishing *f, const struct verdict *verdict)
+{
+    if (!verdict->stopping && !verdict->again)
+        return false;
+    if (!verdict->stopping && f->lane && f->retries++ < RETRIES)
+        timer_start(f->st->timers, &f->retry, RETRY_MS);
+    else
+        end(f);
+    return true;
+}
+
 static void on_stop_done(void *ctx, const struct verdict *verdict)
 {
-    if (verdict->stopping) /* it stays due */
-        end(ctx);
-    else
+    if (!ask_again(ctx, verdict))
         finished(ctx);
 }
 
@@ -201,10 +216,8 @@ static void on_priced(void *ctx, const struct verdict *verdict)
 {
     struct finishing *f = ctx;
     struct transaction *tx = station_transaction(f->st, f->id);
-    if (verdict->stopping) {
-        end(f);
+    if (ask_again(f, verdict))
         return;
-    }
     bool given = verdict->kind == VERDICT_GIVEN;
     if (verdict->kind == VERDICT_FAILED || (given && !price_take(&tx->price, verdict)))
         tx->flags |= TX_UNPRICED;
@@ -228,6 +241,11 @@ static void run(struct finishing *f)
         run_stop(f);
 }
 
+static void on_retry(struct timer *timer)
+{
+    run(CONTAINER_OF(timer, struct finishing, retry));
+}
+
 /* ---- as an item ---- */
 
 static void finishing_start(struct lane *lane, struct lane_item *item)
@@ -240,6 +258,7 @@ static void finishing_start(struct lane *lane, struct lane_item *item)
 static void finishing_drop(struct lane_item *item)
 {
     struct finishing *f = CONTAINER_OF(item, struct finishing, item);
+    timer_stop(f->st->timers, &f->retry);
     transaction_drop(f->st, f->id);
     xfree(f);
 }
@@ -260,7 +279,8 @@ void finish_transaction(struct station *st, struct lane *lane, const struct tran
         .item = {.start = finishing_start, .drop = finishing_drop, .kind = ITEM_AFTER},
         .st = st,
         .lane = lane,
-        .id = tx->id};
+        .id = tx->id,
+        .retry = {.fn = on_retry}};
     if (lane) {
         lane_push(lane, &f->item);
     } else {

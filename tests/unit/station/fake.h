@@ -42,7 +42,7 @@ struct fake_start { /* the store's transactions */
 };
 
 struct script { /* how the policies answer one kind of event */
-    bool listens, later, again;
+    bool listens, later, again, stopping;
     enum verdict_kind kind;
     const char *word, *extra, *why, *file;
     int64_t line;
@@ -376,6 +376,7 @@ static void give(const struct script *script, event_done done, void *ctx)
                               .word = script->word,
                               .why = script->why,
                               .again = script->again,
+                              .stopping = script->stopping,
                               .file = script->file,
                               .line = script->line,
                               .generation = 7};
