@@ -157,8 +157,9 @@ static struct json *some_params(struct arena *arena, const struct query_row *row
 /* In the order of the rows, by an index or the table's own. */
 static bool goes_in_order(const char *step)
 {
-    static const char *const orders[] = {"_by_time", "transaction_open", "reservation_standing",
-                                         "SCAN job", "sqlite_autoindex_id_tag"};
+    static const char *const orders[] = {"_by_time",        "transaction_open",
+                                         "transaction_due", "reservation_standing",
+                                         "SCAN job",        "sqlite_autoindex_id_tag"};
     for (size_t i = 0; i < ARRAY_LEN(orders); i++)
         if (strstr(step, orders[i]))
             return true;
@@ -207,6 +208,7 @@ static void test_start_reads_what_is_alive(void **state)
 {
     struct rig *rig = *state;
     assert_plan(rig_look(rig), restore_open_transactions);
+    assert_plan(rig_look(rig), restore_due_transactions);
     assert_plan(rig_look(rig), restore_last_values);
     assert_plan(rig_look(rig), restore_meter_values);
     assert_plan(rig_look(rig), restore_meter_kind);

@@ -124,7 +124,10 @@ static void make_version_1(struct rig *rig)
                            " created_ms) VALUES ('CP1', 'accepted', 0, 1);"
                            "INSERT INTO job_status (cp, kind, status, ts_ms)"
                            " VALUES ('CP1', 'firmware', 'Installed', 5);"
-                           "INSERT INTO list_block (list, block, first_ms) VALUES (4, 0, 5);",
+                           "INSERT INTO list_block (list, block, first_ms) VALUES (4, 0, 5);"
+                           "INSERT INTO charge_transaction (cp, evse, connector, id_tag,"
+                           " key_start_ms, key_meter_wh, order_ms, received_ms, flags, state)"
+                           " VALUES ('CP1', 1, 1, 'A', 1, 0, 1, 1, 0, 1);",
                            &rig->why));
     sql_close(&sql);
 }
@@ -149,6 +152,10 @@ static void test_from_version_1(void **state)
     assert_true(rig_store(rig, batch));
     batch_free(batch);
     assert_int_equal(rig_number(rig, "SELECT job FROM job_status WHERE id = 2"), 1);
+    /* a transaction of that time is neither priced nor due */
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM charge_transaction WHERE due = 0 AND"
+                                     " price_currency IS NULL AND state = 1"),
+                     1);
     rig_close(rig);
     /* the copy is the old file */
     size_t len = strlen(rig->path);
