@@ -43,13 +43,13 @@ void station_connected(struct station *st, const char *identity, uint64_t connec
     text_copy(cp->peer, sizeof(cp->peer), span_of(peer ? peer : ""));
     struct outbox lost = reset_lane(cp->lane);
     station_row_charge_point(st, cp);
+    limit_online(st, cp->id);
     LOG(LOG_INFO, old ? "charge point connected anew" : "charge point connected",
         L_STR("cp", cp->id), L_STR("peer", cp->peer), L_INT("connection", connection));
     if (old) /* T13: the newest wins */
         st->ports.close(st->ports.ctx, old, CLOSE_REPLACED, "replaced");
     else
         event_outside(cp, EVENT_ONLINE);
-    limit_online(st, cp->id);
     command_fail(&lost, CALL_OFFLINE, "the charge point connected anew");
 }
 
@@ -64,8 +64,8 @@ void station_disconnected(struct station *st, const char *identity, uint64_t con
     station_row_charge_point(st, cp);
     LOG(LOG_INFO, "charge point disconnected", L_STR("cp", cp->id), L_STR("why", why),
         L_INT("connection", connection));
-    event_outside(cp, EVENT_OFFLINE);
     site_changed(st, cp->id);
+    event_outside(cp, EVENT_OFFLINE);
     command_fail(&lost, CALL_OFFLINE, "the charge point went offline");
 }
 
