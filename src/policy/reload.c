@@ -164,8 +164,6 @@ void reload_adopt(struct policy *policy, struct generation *built)
     built->stop = NULL;
     built->phase = PHASE_LIVE;
     built->loaded_at = wall_now();
-    if (policy->last_number < built->number)
-        policy->last_number = built->number;
 }
 
 void reload_adopt_dry(struct policy *policy, struct generation *built, struct dry *dry,
@@ -182,6 +180,8 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
     struct generation *old = policy->current;
     keep_history(policy, built, rollback);
     reload_adopt(policy, built);
+    if (policy->last_number < built->number)
+        policy->last_number = built->number;
     policy->current = built; /* this is the swap */
     everys_start(built, policy->timers);
     sites_start(built);
