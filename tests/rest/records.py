@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """What is recorded of chargers, by the routes that ask for it: local lists, charging profiles, reservations,
-the configuration, and keys. Each route talks to chargers that follow a script, so that every answer and every
-silence comes about, and to the simulator (records_sim.py), whose own state the record must agree with.
+the configuration, and keys. Each route talks to chargers that follow a script (records_script.py), so that
+every answer and every silence comes about, and to the simulator (records_sim.py), whose own state the record
+must agree with.
 """
 import os
 import sys
@@ -9,125 +10,20 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oca"))
 import stage  # noqa: E402
 import records_sim  # noqa: E402
+from records_script import GONE, SILENT, Desk, Keyed, Lister, Scripted  # noqa: E402
 from stage import harness  # noqa: E402
 
 asyncio = harness.asyncio
-SILENT, GONE = object(), object()
-PROFILE_OF = {"A": "Current", "W": "Power"}
 
 
-class Scripted(harness.Charger):
-    """Answers the server's CALLs from `script[action]`: a payload, a function of the request, the code of a
-    CALLERROR, SILENT, GONE (the line drops), or a list of these, of which the last one stays. `heard` has
-    what came."""
-
-    def __init__(self, server, identity, script=None, **more):
-        super().__init__(server, identity, **more)
-        self.script, self.heard = script or {}, []
-
-    async def _heard(self, frame):
-        if frame[0] != 2:
-            await super()._heard(frame)
-            return
-        self.heard.append((frame[2], frame[3]))
-        answer = self.script.get(frame[2], {"status": "Accepted"})
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if callable(answer):
-            answer = answer(frame[3])
-        if answer is GONE:
-            self.drop()
-        elif isinstance(answer, str):
-            await self.ws.send(harness.json.dumps([4, frame[1], answer, "", {}]))
-        elif answer is not SILENT:
-            await self.ws.send(harness.json.dumps([3, frame[1], answer]))
-
-    def asked(self, action):
-        """What the server asked by this action since the last look."""
-        found = [payload for name, payload in self.heard if name == action]
-        self.heard = [one for one in self.heard if one[0] != action]
-        return found
-
-
-class Lister(Scripted):
-    """A charger with a local list: `list` is {idTag: idTagInfo}, `says` what it answers instead of Accepted."""
-
-    def __init__(self, server, identity, **keys):
-        super().__init__(server, identity, {
-            "GetConfiguration": self.tell, "GetLocalListVersion": lambda _: {"listVersion": self.version},
-            "SendLocalList": self.take})
-        self.keys, self.version, self.list, self.says = keys, 0, {}, []
-
-    def tell(self, request):
-        wanted = request.get("key") or list(self.keys)
-        return {"configurationKey": [{"key": k, "readonly": True, "value": self.keys[k]} for k in wanted if k in self.keys],
-                "unknownKey": [k for k in wanted if k not in self.keys]}
-
-    def take(self, request):
-        entries = request.get("localAuthorizationList", [])
-        word = self.says.pop(0) if self.says else "Accepted"
-        if word == "Accepted" and request["updateType"] == "Differential" and request["listVersion"] <= self.version:
-            word = "VersionMismatch"
-        if word == "Accepted" and len(entries) > int(self.keys.get("SendLocalListMaxLength", 1000)):
-            word = "Failed"
-        if word is SILENT or word is GONE:
-            return word
-        if word == "Accepted":
-            if request["updateType"] == "Full":
-                self.list = {}
-            for entry in entries:
-                if "idTagInfo" in entry:
-                    self.list[entry["idTag"]] = entry["idTagInfo"]
-                else:
-                    del self.list[entry["idTag"]]
-            self.version = request["listVersion"]
-        return {"status": word}
-
-    def updates(self):
-        """The parts of the last change: (type, version, entries)."""
-        return [(r["updateType"], r["listVersion"], len(r.get("localAuthorizationList", []))) for r in self.asked("SendLocalList")]
-
-
-class Desk:
-    """The operator: REST in a thread, so that scripted chargers can answer meanwhile."""
-
-    def __init__(self, server, report):
-        self.server, self.report = server, report
-        self.equal, self.check = report.equal, report.check
-
-    async def rest(self, method, path, body=None):
-        return await asyncio.to_thread(self.server.rest, method, "/api/v1" + path, body)
-
-    async def status(self, method, path, body=None):
-        """The status, and of a problem what the charger's word was."""
-        status, answer = await self.rest(method, path, body)
-        return status if status < 300 or "response" not in answer else (status, answer["response"]["status"])
-
-    async def at_work(self, charger):
-        await charger.connect()
-        await charger.boot()
-        return charger
-
-    async def charger(self, identity, **script):
-        return await self.at_work(Scripted(self.server, identity, script))
-
-    async def items(self, path):
-        return (await self.rest("GET", path))[1]["items"]
-
-    async def pages(self, path):
-        """All items, two at a time."""
-        found, more = [], "?limit=2"
-        while more:
-            answer = (await self.rest("GET", path + more))[1]
-            found += answer["items"]
-            more = answer["next"] and "?limit=2&cursor=" + answer["next"]
-        return found
+def said(*words):
+    return [{"status": word} for word in words]
 
 
 # ---- local lists ----
 
-def entries(*tags, status="Accepted", **more):
-    return {"localAuthorizationList": [{"idTag": t, "idTagInfo": {"status": status, **more}} for t in tags]}
+def entries(*tags, **more):
+    return {"localAuthorizationList": [{"idTag": t, "idTagInfo": {"status": "Accepted", **more}} for t in tags]}
 
 
 async def list_is(d, charger, what):
@@ -138,161 +34,166 @@ async def list_is(d, charger, what):
             (charger.version, len(charger.list), charger.list))
 
 
+async def put_list(d, charger, wanted):
+    """The outcome, and the parts in which it was sent."""
+    outcome = await d.status("PUT", "/local-lists/" + charger.identity, wanted)
+    return outcome, charger.updates()
+
+
 async def local_lists(d):
     charger = await d.at_work(Lister(d.server, "LIST-1", SendLocalListMaxLength="2", LocalAuthListMaxLength="5"))
     at = "/local-lists/LIST-1"
     nothing = (await d.rest("GET", at))[1]
     d.equal("local list: nothing is known at first", (nothing["version"], nothing["size"]), (None, 0))
-    d.equal("local list: in full, in parts that the charger takes", await d.rest("PUT", at, entries(*"ABCDE")),
+    d.equal("local list: in full", await d.rest("PUT", at, entries(*"ABCDE")),
             (200, {"cpid": "LIST-1", "version": 3, "size": 5, "sent": 3}))
-    d.equal("local list: first Full, then Differential", charger.updates(),
+    d.equal("local list: in parts that the charger takes, the first is Full", charger.updates(),
             [("Full", 1, 2), ("Differential", 2, 2), ("Differential", 3, 1)])
-    d.equal("local list: its limits were asked for once", len(charger.asked("GetConfiguration")), 1)
     await list_is(d, charger, "full")
-    await d.rest("PUT", at, entries(*"ABCDe", parentIdTag="P"))
-    d.equal("local list: every entry differs: everything is sent", [u[0] for u in charger.updates()][0], "Full")
-    both = entries(*"ABC", parentIdTag="P")["localAuthorizationList"] + entries("F")["localAuthorizationList"]
-    d.equal("local list: some differ: these", (await d.rest("PUT", at, {"localAuthorizationList": both}))[1]["sent"], 2)
-    d.equal("local list: as a difference in parts", charger.updates(), [("Differential", 7, 2), ("Differential", 8, 1)])
+    d.equal("local list: every entry differs: everything is sent",
+            await put_list(d, charger, entries(*"ABCDE", parentIdTag="P")),
+            (200, [("Full", 4, 2), ("Differential", 5, 2), ("Differential", 6, 1)]))
+    both = entries(*"ABC", parentIdTag="P")
+    both["localAuthorizationList"] += entries("F")["localAuthorizationList"]
+    d.equal("local list: some differ: these, as a difference in parts", await put_list(d, charger, both),
+            (200, [("Differential", 7, 2), ("Differential", 8, 1)]))
     await list_is(d, charger, "difference")
-    d.equal("local list: none differs: nothing is sent", (await d.rest("PUT", at, {"localAuthorizationList": both}))[1],
-            {"cpid": "LIST-1", "version": 8, "size": 4, "sent": 0})
-    d.equal("local list: or everything, where that is asked for",
-            ((await d.rest("PUT", at, {"localAuthorizationList": both, "full": True}))[1]["sent"], charger.updates()[0][0]), (2, "Full"))
-    d.equal("local list: more than it holds is not sent", (await d.status("PUT", at, entries(*"ABCDEFG")), charger.updates()), (409, []))
-    d.equal("local list: an empty one", ((await d.rest("PUT", at, entries()))[1]["version"], charger.updates()), (11, [("Full", 11, 0)]))
+    d.equal("local list: none differs", await d.rest("PUT", at, both),
+            (200, {"cpid": "LIST-1", "version": 8, "size": 4, "sent": 0}))
+    d.equal("local list: none differs, and yet everything is asked for",
+            await put_list(d, charger, {**both, "full": True}), (200, [("Full", 9, 2), ("Differential", 10, 2)]))
+    d.equal("local list: more than it holds", await put_list(d, charger, entries(*"ABCDEFG")), (409, []))
+    d.equal("local list: an empty one", await put_list(d, charger, entries()), (200, [("Full", 11, 0)]))
     await list_is(d, charger, "empty")
-    d.equal("local list: its limits were asked for once only", charger.asked("GetConfiguration"), [])
+    d.equal("local list: its limits were asked for once", len(charger.asked("GetConfiguration")), 1)
     await charger.close()
     d.equal("local list: nobody there", await d.status("PUT", at, entries("A")), 409)
 
 
 async def local_lists_refused(d):
     charger = await d.at_work(Lister(d.server, "LIST-2"))
-    at = "/local-lists/LIST-2"
-    await d.rest("PUT", at, entries(*"ABCDEFGH"))
-    d.equal("local list: a charger without limits gets it in one", charger.updates(), [("Full", 1, 8)])
+    d.equal("local list: a charger without limits gets it in one", await put_list(d, charger, entries(*"ABCDEFGH")),
+            (200, [("Full", 1, 8)]))
     for word in ("VersionMismatch", "Failed"):
         charger.says = [word]
-        wanted = entries(*"ABCDEF", "G" + word)
-        d.equal("local list: after %s it gets everything" % word, (await d.status("PUT", at, wanted), [u[0] for u in charger.updates()]),
+        outcome, parts = await put_list(d, charger, entries(*"ABCDEF", "G" + word))
+        d.equal("local list: after %s it gets everything" % word, (outcome, [kind for kind, *_ in parts]),
                 (200, ["Differential", "Full"]))
         await list_is(d, charger, word)
-    charger.says = ["NotSupported"]
-    d.equal("local list: NotSupported is the end of it", (await d.status("PUT", at, entries(*"ABCDEF")), len(charger.updates())),
-            ((409, "NotSupported"), 1))
-    charger.says = ["Failed", "Failed"]
-    d.equal("local list: Failed twice too", (await d.status("PUT", at, entries(*"ABCDEF")), len(charger.updates())), ((409, "Failed"), 2))
-    await list_is(d, charger, "refused")
+    for words, tries in ((["NotSupported"], 1), (["Failed", "Failed"], 2)):
+        charger.says = list(words)
+        outcome, parts = await put_list(d, charger, entries(*"ABCDEF"))
+        d.equal("local list: %s is the end of it" % words, (outcome, len(parts)), ((409, words[0]), tries))
+        await list_is(d, charger, words)
+    await local_lists_lost(d, charger)
+    bad = [entries(""), entries("x" * 21), entries("A", "a"), {"localAuthorizationList": [{"idTag": "A"}]},
+           {"localAuthorizationList": [5]}, {"fromTags": True, **entries("A")}, {}]
+    outcomes = [await d.status("PUT", "/local-lists/LIST-2", body) for body in bad]
+    d.equal("local list: what is no list", outcomes, [422] * len(bad))
+
+
+async def local_lists_lost(d, charger):
     charger.version, charger.list = 50, {"FOREIGN": {"status": "Accepted"}}
     charger.says = [SILENT]
-    d.equal("local list: no answer", (await d.status("PUT", at, entries(*"ABC")), charger.updates()), (504, [("Full", 51, 3)]))
-    d.equal("local list: a list that is not ours is replaced, also at the second try",
-            (await d.status("PUT", at, entries(*"ABC")), charger.updates()), (200, [("Full", 51, 3)]))
+    wanted = entries(*"ABCDEF", "GFailed", "H")  # one more than ours was
+    d.equal("local list: no answer", await put_list(d, charger, wanted), (504, [("Full", 51, 8)]))
+    d.equal("local list: one that is not ours is replaced, also at the second try",
+            await put_list(d, charger, wanted), (200, [("Full", 51, 8)]))
     await list_is(d, charger, "foreign")
     charger.version = -1
-    d.equal("local list: switched off (-1)", (await d.status("PUT", at, entries(*"AB")), charger.updates()), (409, []))
-    d.equal("local list: that is its version then", (await d.rest("GET", at))[1]["version"], -1)
+    d.equal("local list: switched off (-1)", await put_list(d, charger, entries(*"AB")), (409, []))
+    known = (await d.rest("GET", "/local-lists/LIST-2"))[1]
+    d.equal("local list: then that is its version", (known["version"], known["size"]), (-1, 0))
     charger.version = 51
     await d.rest("POST", "/chargepoints/LIST-2/commands/GetLocalListVersion", {})
     d.equal("local list: on again, its content is not taken for known",
-            (await d.status("PUT", at, entries(*"AC")), charger.updates()), (200, [("Full", 52, 2)]))
+            await put_list(d, charger, entries(*"AC")), (200, [("Full", 52, 2)]))
     charger.version, charger.list = 0, {}
-    d.equal("local list: lost in a restart (0)", (await d.status("PUT", at, entries(*"AC")), charger.updates()), (200, [("Full", 53, 2)]))
+    d.equal("local list: lost in a restart (0)", await put_list(d, charger, entries(*"AC")), (200, [("Full", 53, 2)]))
     await list_is(d, charger, "restart")
     charger.says = [GONE]
-    d.equal("local list: the line drops", await d.status("PUT", at, entries(*"ABC")), 502)
-    bad = [entries(""), entries("x" * 21), entries("A", "a"), {"localAuthorizationList": [{"idTag": "A"}]},
-           {"localAuthorizationList": [5]}, {"fromTags": True, **entries("A")}, {}]
-    d.equal("local list: what is no list", [await d.status("PUT", at, body) for body in bad], [422] * len(bad))
+    d.equal("local list: the line drops", (await put_list(d, charger, entries(*"ABC")))[0], 502)
 
 
 async def local_lists_at_once(d):
     charger = await d.at_work(Lister(d.server, "LIST-3"))
     charger.script["GetLocalListVersion"] = SILENT  # the first change waits for it until its time is up
-    first = asyncio.ensure_future(d.status("PUT", "/local-lists/LIST-3", entries(*"AB")))
+    first = asyncio.ensure_future(put_list(d, charger, entries(*"AB")))
     while not charger.asked("GetLocalListVersion"):
         await asyncio.sleep(0)
-    d.equal("local list: while one is changed a second change is refused", await d.status("PUT", "/local-lists/LIST-3", entries("C")), 409)
+    d.equal("local list: two changes at once", (await put_list(d, charger, entries("C")))[0], 409)
     charger.script["GetLocalListVersion"] = {"listVersion": 0}
-    d.equal("local list: afterwards it is not", (await first, await d.status("PUT", "/local-lists/LIST-3", entries("C")), list(charger.list)),
-            (504, 200, ["C"]))
+    d.equal("local list: one after the other", [await first, await put_list(d, charger, entries("C"))],
+            [(504, []), (200, [("Full", 1, 1)])])
     await charger.close()
 
 
 # ---- configuration ----
 
-class Keyed(Scripted):
-    """A charger with keys, of which it tells at most `most` at once; `words`: what it says to a change."""
-
-    def __init__(self, server, identity, most, **values):
-        super().__init__(server, identity, {"GetConfiguration": self.tell, "ChangeConfiguration": self.change})
-        self.most, self.values, self.words = most, {"GetConfigurationMaxKeys": str(most), **values}, {}
-
-    def tell(self, request):
-        wanted = request.get("key")
-        if wanted and len(wanted) > self.most:
-            return "OccurenceConstraintViolation"
-        known = wanted or list(self.values)[:self.most]
-        return {"configurationKey": [{"key": k, "readonly": k in self.words, "value": self.values[k]} for k in known if k in self.values],
-                "unknownKey": [k for k in known if k not in self.values]}
-
-    def change(self, request):
-        word = self.words.get(request["key"], "Accepted")
-        if word in ("Accepted", "RebootRequired"):
-            self.values[request["key"]] = request["value"]
-        return {"status": word} if isinstance(word, str) and word != "InternalError" else word
-
-
 async def configuration(d):
     charger = await d.at_work(Keyed(d.server, "KEYS-1", 2, A="1", B="2", C="3", D="4"))
     at = "/chargepoints/KEYS-1/configuration"
-    d.equal("configuration: nothing was asked yet", (await d.rest("GET", at), await d.status("GET", at + "/A"), charger.heard),
-            ((200, {"items": [], "next": None}), 404, []))
-    for key in "BCD":
-        d.equal("configuration: one key is asked", (await d.rest("GET", at + "/%s?refresh=1" % key))[1]["value"], charger.values[key])
-    d.equal("configuration: one that the charger does not know", (await d.rest("GET", at + "/Z?refresh=1"))[1]["unknown"], True)
+    d.equal("configuration: nothing was asked yet", (await d.items(at), await d.status("GET", at + "/A"), charger.heard),
+            ([], 404, []))
+    asked = {key: (await d.rest("GET", "%s/%s?refresh=1" % (at, key)))[1] for key in "BCDZ"}
+    d.equal("configuration: one key is asked", [asked[key]["value"] for key in "BCD"], ["2", "3", "4"])
+    d.equal("configuration: one that the charger does not know", (asked["Z"]["value"], asked["Z"]["unknown"]), (None, True))
     charger.heard, charger.values["D"] = [], "5"
-    d.equal("configuration: asked again, as many keys at once as the charger takes",
-            ([i["key"] for i in await d.items(at + "?refresh=1")], charger.asked("GetConfiguration")),
-            (["A", "B", "C", "D", "GetConfigurationMaxKeys", "Z"], [{}, {"key": ["B", "C"]}, {"key": ["D"]}]))
-    d.equal("configuration: pages, and what changed", [(i["key"], i["value"]) for i in await d.pages(at)][3], ("D", "5"))
-    d.equal("configuration: keys have no case", ((await d.rest("GET", at + "/getconfigurationmaxkeys"))[1]["value"],
-                                                 (await d.rest("PUT", at + "/a", {"value": "1"}))[1]["sent"]), ("2", False))
+    d.equal("configuration: all are asked again", [i["key"] for i in await d.items(at + "?refresh=1")],
+            ["A", "B", "C", "D", "GetConfigurationMaxKeys", "Z"])
+    d.equal("configuration: as many at once as the charger takes", charger.asked("GetConfiguration"),
+            [{}, {"key": ["B", "C"]}, {"key": ["D"]}])
+    d.equal("configuration: pages, and what changed", (await d.pages(at))[3]["value"], "5")
+    d.equal("configuration: keys have no case", [(await d.rest("GET", at + "/getconfigurationmaxkeys"))[1]["value"],
+                                                 (await d.rest("PUT", at + "/a", {"value": "1"}))[1]["sent"]], ["2", False])
     del charger.values["D"]
     await d.rest("GET", at + "?refresh=1")
     d.equal("configuration: a key that the charger has no more", (await d.rest("GET", at + "/D"))[1]["unknown"], True)
     await configuration_written(d, charger, at)
+    await configuration_unanswered(d, charger, at)
 
 
 async def configuration_written(d, charger, at):
+    async def put(key, value, query=""):
+        outcome = await d.rest("PUT", "%s/%s%s" % (at, key, query), {"value": value})
+        known = (await d.rest("GET", "%s/%s" % (at, key)))[1]
+        return outcome, known
     charger.heard = []
-    same = await d.rest("PUT", at + "/A", {"value": "1"})
-    forced = await d.rest("PUT", at + "/A?force=true", {"value": "1"})
+    sent = [(await put("A", "1", query))[0][1]["sent"] for query in ("", "?force=true")]
     d.equal("configuration: what it is known to have is written by force only",
-            (same[1]["sent"], forced[1]["sent"], charger.asked("ChangeConfiguration")), (False, True, [{"key": "A", "value": "1"}]))
+            (sent, charger.asked("ChangeConfiguration")), ([False, True], [{"key": "A", "value": "1"}]))
     charger.words = {"B": "RebootRequired", "C": "Rejected", "E": "NotSupported", "F": "InternalError", "G": SILENT}
-    reboot = [(await d.rest("PUT", at + "/B", {"value": "7"}))[1] for _ in range(2)]
-    d.equal("configuration: RebootRequired is told, and written again", [(r["status"], r["sent"]) for r in reboot], [("RebootRequired", True)] * 2)
-    known = (await d.rest("GET", at + "/B"))[1]
-    d.equal("configuration: it waits for the reboot", (known["value"], known["rebootRequired"]), ("7", True))
-    d.equal("configuration: a key that is only read", (await d.status("PUT", at + "/C", {"value": "9"}), (await d.rest("GET", at + "/C"))[1]["value"]),
-            ((409, "Rejected"), "3"))
-    d.equal("configuration: a key that is not known", (await d.status("PUT", at + "/E", {"value": "9"}), (await d.rest("GET", at + "/E"))[1]["unknown"]),
-            ((409, "NotSupported"), True))
-    d.equal("configuration: an error, and no answer", [await d.status("PUT", at + "/" + key, {"value": "9"}) for key in "FG"], [502, 504])
+    for _ in range(2):
+        (status, answer), known = await put("B", "7")
+        d.equal("configuration: RebootRequired waits for the reboot, and is written again",
+                (status, answer["status"], answer["sent"], known["value"], known["rebootRequired"]),
+                (200, "RebootRequired", True, "7", True))
+    (status, answer), known = await put("C", "9")
+    d.equal("configuration: a key that is only read", (status, answer["response"], known["value"], known["readonly"]),
+            (409, {"status": "Rejected"}, "3", False))
+    (status, answer), known = await put("E", "9")
+    d.equal("configuration: a key that is not known", (status, answer["response"], known["value"], known["unknown"]),
+            (409, {"status": "NotSupported"}, None, True))
     many = (await d.rest("PUT", at, {"A": "1", "B": "8", "C": "4", "E": "5"}))[1]["items"]
     d.equal("configuration: several, each with its word", [(i["key"], i["status"], i["sent"]) for i in many],
-            [("A", "Accepted", False), ("B", "RebootRequired", True), ("C", "Rejected", True), ("E", "NotSupported", True)])
+            [("A", "Accepted", False), *((key, charger.words[key], True) for key in "BCE")])
+
+
+async def configuration_unanswered(d, charger, at):
+    outcomes = [await d.status("PUT", at + "/" + key, {"value": "9"}) for key in "FG"]
+    d.equal("configuration: an error, and no answer", outcomes, [502, 504])
     charger.heard = []
+    outcome = await d.status("PUT", at, {"A": "2", "F": "1", "H": "1"})
     d.equal("configuration: several end at the first without an answer",
-            (await d.status("PUT", at, {"A": "2", "F": "1", "H": "1"}), [r["key"] for r in charger.asked("ChangeConfiguration")]), (502, ["A", "F"]))
-    d.equal("configuration: what is no value", [await d.status("PUT", at, body) for body in ({"A": 5}, ["A"])] + [await d.status("PUT", at + "/A", {"value": 5})], [422] * 3)
+            (outcome, [r["key"] for r in charger.asked("ChangeConfiguration")]), (502, ["A", "F"]))
+    bad = [("", {"A": 5}), ("", ["A"]), ("/A", {"value": 5}), ("/A", {})]
+    d.equal("configuration: what is no value", [await d.status("PUT", at + path, body) for path, body in bad], [422] * 4)
     charger.script["GetConfiguration"] = GONE
     d.equal("configuration: the line drops", await d.status("GET", at + "?refresh=1"), 502)
-    offline = [await d.status("GET", at + "?refresh=1"), await d.status("GET", at + "/A?refresh=1"), await d.status("PUT", at + "/A", {"value": "3"}),
-               await d.status("PUT", at, {"A": "3"}), await d.status("GET", at)]
-    d.equal("configuration: nobody there; what was known is", offline, [409, 409, 409, 409, 200])
+    outcomes = [await d.status("GET", at + "?refresh=1"), await d.status("GET", at + "/A?refresh=1"),
+                await d.status("PUT", at + "/A", {"value": "3"}), await d.status("PUT", at, {"A": "3"})]
+    d.equal("configuration: nobody there", outcomes, [409] * 4)
+    d.equal("configuration: what was known still is", (await d.rest("GET", at + "/A"))[1]["value"], "2")
 
 
 # ---- keys (G5) ----
@@ -310,53 +211,66 @@ async def gets_in(d, identity, password):
     return 101
 
 
+async def change_key(d, identity, answer):
+    """A charger with the old key, which answers so to a new one; the outcome."""
+    await d.rest("PUT", "/chargepoints/" + identity, {"password": OLD, "registration": "accepted"})
+    charger = Scripted(d.server, identity, {"ChangeConfiguration": answer}, password=OLD)
+    await d.at_work(charger)
+    path = "/chargepoints/%s/configuration/AuthorizationKey" % identity
+    outcome = await d.status("PUT", path, {"value": NEW.encode().hex()})
+    await charger.close()
+    return outcome
+
+
 async def keys(d):
     for identity, has, has_not in (("G5-NEW", NEW, OLD), ("G5-OLD", OLD, NEW)):
-        await d.rest("PUT", "/chargepoints/" + identity, {"password": OLD, "registration": "accepted"})
-        await d.at_work(Scripted(d.server, identity, {"ChangeConfiguration": GONE}, password=OLD))
-        changed = await d.status("PUT", "/chargepoints/%s/configuration/AuthorizationKey" % identity, {"value": NEW.encode().hex()})
-        d.equal("%s: no answer: both keys count until one is shown, then that one" % identity,
-                (changed, [await gets_in(d, identity, p) for p in ("something else", has, has_not, has)]), (502, [401, 101, 401, 101]))
-    for word, has, has_not in (("Rejected", OLD, NEW), ("Accepted", NEW, OLD)):
-        identity = "G5-" + word
-        await d.rest("PUT", "/chargepoints/" + identity, {"password": OLD, "registration": "accepted"})
-        charger = await d.at_work(Scripted(d.server, identity, {"ChangeConfiguration": {"status": word}}, password=OLD))
-        await d.rest("PUT", "/chargepoints/%s/configuration/AuthorizationKey" % identity, {"value": NEW.encode().hex()})
-        d.equal("%s: that decides" % identity, [await gets_in(d, identity, p) for p in (has_not, has)], [401, 101])
-        await charger.close()
-    secret = NEW.encode().hex()
+        outcome = await change_key(d, identity, GONE)
+        logins = [await gets_in(d, identity, p) for p in ("something else", has, has_not, has)]
+        d.equal("%s: no answer: both keys count until one is shown" % identity, (outcome, logins), (502, [401, 101, 401, 101]))
+    for word, status, has, has_not in (("Rejected", (409, "Rejected"), OLD, NEW), ("Accepted", 200, NEW, OLD)):
+        outcome = await change_key(d, "G5-" + word, {"status": word})
+        logins = [await gets_in(d, "G5-" + word, p) for p in (has_not, has)]
+        d.equal("G5-%s: that decides" % word, (outcome, logins), (status, [401, 101]))
     known = await d.items("/chargepoints/G5-Accepted/configuration")
-    said = await d.items("/messages?cpid=G5-Accepted&contains=ChangeConfiguration")
-    d.equal("a key is kept nowhere in clear", ([(k["key"], k["value"]) for k in known], len(said), secret in str(said).lower()),
+    frames = await d.items("/messages?cpid=G5-Accepted&contains=ChangeConfiguration")
+    d.equal("a key is kept nowhere in clear",
+            ([(k["key"], k["value"]) for k in known], len(frames), NEW.encode().hex() in str(frames).lower()),
             ([("AuthorizationKey", None)], 1, False))
 
 
 # ---- profiles ----
 
-def shown(items):
+async def profiles_known(d, query=""):
+    items = await d.items("/profiles?cpid=limit-1" + query)
     return sorted((i["chargingProfileId"], i["connectorId"], i["purpose"], i["stackLevel"]) for i in items)
 
 
 async def profiles(d):
     charger = await d.charger("LIMIT-1")
     at = "/chargepoints/LIMIT-1/profiles"
-    await d.rest("POST", "/chargepoints/LIMIT-1/commands/SetChargingProfile", {"connectorId": 1, "csChargingProfiles": {
-        "chargingProfileId": 1, "stackLevel": 5, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Relative",
-        "chargingSchedule": {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1}]}}})
+    foreign = records_sim.profile(1, "TxDefaultProfile", [(0, 1)], "Relative", level=5)
+    await d.rest("POST", "/chargepoints/LIMIT-1/commands/SetChargingProfile",
+                 {"connectorId": 1, "csChargingProfiles": foreign})
     charger.heard = []
     status, made = await d.rest("PUT", at, {"connectorId": 0, "limitW": 22000.59})
     (asked,) = charger.asked("SetChargingProfile")
-    d.equal("profiles: a limit of the whole, with one decimal", (status, made["profile"], asked["connectorId"]), (200, asked["csChargingProfiles"], 0))
-    d.equal("profiles: under an id that no other has", (made["chargingProfileId"] != 1, asked["csChargingProfiles"]["chargingProfilePurpose"],
-                                                        asked["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]),
-            (True, "ChargePointMaxProfile", [{"startPeriod": 0, "limit": 22000.5}]))
-    ids = [(await d.rest("PUT", at, {"connectorId": 1, "limitA": a, "stackLevel": 1}))[1]["chargingProfileId"] for a in (16, 10)]
-    d.equal("profiles: the same purpose, level and connector replaces", shown(await d.items("/profiles?cpid=limit-1")),
-            [(1, 1, "TxDefaultProfile", 5), (made["chargingProfileId"], 0, "ChargePointMaxProfile", 0), (ids[1], 1, "TxDefaultProfile", 1)])
-    d.equal("profiles: by purpose", shown(await d.items("/profiles?cpid=LIMIT-1&purpose=ChargePointMaxProfile"))[0][0], made["chargingProfileId"])
+    sent, whole = asked["csChargingProfiles"], made["chargingProfileId"]
+    d.equal("profiles: a limit of the whole", (status, asked["connectorId"], sent["chargingProfilePurpose"], sent),
+            (200, 0, "ChargePointMaxProfile", made["profile"]))
+    d.equal("profiles: with one decimal, under an id that no other has",
+            (sent["chargingSchedule"]["chargingSchedulePeriod"], sent["chargingProfileId"], whole),
+            ([{"startPeriod": 0, "limit": 22000.5}], 2, 2))
+    for amperes in (16, 10):
+        made = (await d.rest("PUT", at, {"connectorId": 1, "limitA": amperes, "stackLevel": 1}))[1]
+    d.equal("profiles: the same purpose, level and connector replaces", await profiles_known(d),
+            [(1, 1, "TxDefaultProfile", 5), (2, 0, "ChargePointMaxProfile", 0), (4, 1, "TxDefaultProfile", 1)])
+    d.equal("profiles: by purpose", await profiles_known(d, "&purpose=ChargePointMaxProfile"),
+            [(2, 0, "ChargePointMaxProfile", 0)])
     await profiles_of_a_transaction(d, charger, at)
     await profiles_cleared(d, charger, at)
     await profiles_refused(d, charger, at)
+    await profiles_in_units(d, charger, at)
+    await profiles_senseless(d, charger, at)
 
 
 async def profiles_of_a_transaction(d, charger, at):
@@ -365,87 +279,110 @@ async def profiles_of_a_transaction(d, charger, at):
     start = {"connectorId": 1, "idTag": stage.VALID, "meterStart": 0, "timestamp": "2026-05-01T12:00:00Z"}
     transaction = (await charger.call("StartTransaction", start))["transactionId"]
     charger.heard = []
-    d.equal("profiles: with one, for that", (await d.status("PUT", at, wanted), charger.asked("SetChargingProfile")[0]["csChargingProfiles"]["transactionId"]),
-            (200, transaction))
-    found = await d.items("/profiles?cpid=LIMIT-1&purpose=TxProfile")
-    d.equal("profiles: on record with it", [p["transactionId"] for p in found], [transaction])
+    outcome = await d.status("PUT", at, wanted)
+    (asked,) = charger.asked("SetChargingProfile")
+    held = await d.items("/profiles?cpid=LIMIT-1&purpose=TxProfile")
+    d.equal("profiles: with one, for that", (outcome, asked["csChargingProfiles"]["transactionId"],
+                                             [p["transactionId"] for p in held]), (200, transaction, [transaction]))
     await charger.call("StopTransaction", {"transactionId": transaction, "meterStop": 5, "timestamp": "2026-05-01T13:00:00Z"})
-    d.equal("profiles: gone with it", await d.items("/profiles?cpid=LIMIT-1&purpose=TxProfile"), [])
+    d.equal("profiles: gone with it", await profiles_known(d, "&purpose=TxProfile"), [])
 
 
 async def profiles_cleared(d, charger, at):
-    charger.heard = []
-    charger.script["ClearChargingProfile"] = [{"status": "Accepted"}, {"status": "Unknown"}, {"status": "Unknown"}, {"status": "Accepted"}]
-    query = "?connectorId=1&purpose=TxDefaultProfile&stackLevel=1"
-    left = [(await d.status("DELETE", at + query), len(await d.items("/profiles?cpid=LIMIT-1"))) for query in (query, query, "?chargingProfileId=1", "")]
-    d.equal("profiles: cleared by what is given; what the charger does not have, we do not", left, [(200, 2), (404, 2), (404, 1), (200, 0)])
+    charger.heard, charger.script["ClearChargingProfile"] = [], said("Accepted", "Unknown", "Unknown", "Accepted")
+    given = "?connectorId=1&purpose=TxDefaultProfile&stackLevel=1"
+    left = [(await d.status("DELETE", at + query), len(await profiles_known(d)))
+            for query in (given, given, "?chargingProfileId=1", "")]
+    d.equal("profiles: cleared; what the charger does not have, we do not", left, [(200, 2), (404, 2), (404, 1), (200, 0)])
     given = {"connectorId": 1, "chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 1}
-    d.equal("profiles: asked just that", charger.asked("ClearChargingProfile"), [given, given, {"id": 1}, {}])
+    d.equal("profiles: asked just what was given", charger.asked("ClearChargingProfile"), [given, given, {"id": 1}, {}])
 
 
 async def profiles_refused(d, charger, at):
-    wanted = {"connectorId": 1, "limitW": 11000}
-    charger.script["SetChargingProfile"] = [{"status": "Rejected"}, {"status": "NotSupported"}, "NotImplemented", SILENT, {"status": "Accepted"}]
-    d.equal("profiles: refused, an error, no answer", [await d.status("PUT", at, wanted) for _ in range(4)],
-            [(409, "Rejected"), (409, "NotSupported"), 502, 504])
-    d.equal("profiles: none of that is on record", await d.items("/profiles?cpid=LIMIT-1"), [])
-    for unit, told in (("A", "Current"), ("W", "Power")):
+    charger.script["SetChargingProfile"] = [*said("Rejected", "NotSupported"), "NotImplemented", SILENT, *said("Accepted")]
+    outcomes = [await d.status("PUT", at, {"connectorId": 1, "limitW": 11000}) for _ in range(4)]
+    d.equal("profiles: refused, an error, no answer", outcomes, [(409, "Rejected"), (409, "NotSupported"), 502, 504])
+    d.equal("profiles: nothing of that is on record", await profiles_known(d), [])
+
+
+async def profiles_in_units(d, charger, at):
+    for told, unit, limit in (("Current", "A", 16), ("Power", "W", 11040)):
         charger.script["GetConfiguration"] = {"configurationKey": [
             {"key": "ChargingScheduleAllowedChargingRateUnit", "readonly": True, "value": told}]}
         await d.rest("GET", "/chargepoints/LIMIT-1/configuration?refresh=1")
-        made = [(await d.rest("PUT", at, {"connectorId": 1, **limit}))[1]["profile"]["chargingSchedule"] for limit in ({"limitW": 11040}, {"limitA": 16})]
-        d.equal("profiles: a charger that takes only %s gets these" % told,
-                [(m["chargingRateUnit"], m["chargingSchedulePeriod"][0]["limit"]) for m in made], [(unit, {"A": 16, "W": 11040}[unit])] * 2)
-    bad = [{"limitW": -1}, {"limitW": 1e300}, {}, {"limitW": 1, "limitA": 1}, {"limitW": 1, "connectorId": -1}, {"limitW": 1, "stackLevel": -1},
-           {"limitW": 1, "purpose": "ChargePointMaxProfile"}, {"limitW": 1, "purpose": "TxProfile", "connectorId": 0},
-           {"limitW": 1, "validTo": "2020-01-01T00:00:00Z"}, {"limitW": 1, "validTo": "soon"}]
-    d.equal("profiles: what is no limit", [await d.status("PUT", at, {"connectorId": 1, **body}) for body in bad], [422] * len(bad))
+        for wanted in ({"limitW": 11040}, {"limitA": 16}):
+            made = (await d.rest("PUT", at, {"connectorId": 1, **wanted}))[1]["profile"]["chargingSchedule"]
+            d.equal("profiles: %r for a charger that takes %s" % (wanted, told),
+                    (made["chargingRateUnit"], made["chargingSchedulePeriod"][0]["limit"]), (unit, limit))
+
+
+async def profiles_senseless(d, charger, at):
+    bad = [{"limitW": -1}, {"limitW": 1e300}, {}, {"limitW": 1, "limitA": 1}, {"limitW": 1, "connectorId": -1},
+           {"limitW": 1, "stackLevel": -1}, {"limitW": 1, "purpose": "ChargePointMaxProfile"},
+           {"limitW": 1, "purpose": "TxProfile", "connectorId": 0}, {"limitW": 1, "validTo": "2020-01-01T00:00:00Z"},
+           {"limitW": 1, "validTo": "soon"}]
+    outcomes = [await d.status("PUT", at, {"connectorId": 1, **body}) for body in bad]
+    d.equal("profiles: what is no limit", outcomes, [422] * len(bad))
     charger.script["SetChargingProfile"] = GONE
-    d.equal("profiles: the line drops, and nobody is there",
-            [await d.status("PUT", at, wanted), await d.status("PUT", at, wanted), await d.status("DELETE", at)], [502, 409, 409])
+    outcomes = [await d.status("PUT", at, {"connectorId": 1, "limitW": 1}) for _ in range(2)]
+    d.equal("profiles: the line drops, and nobody is there", [*outcomes, await d.status("DELETE", at)], [502, 409, 409])
 
 
 # ---- reservations ----
 
+async def reservations_known(d, query=""):
+    return {r["reservationId"]: r["state"] for r in await d.items("/reservations?cpid=book-1" + query)}
+
+
 async def reservations(d):
-    charger = await d.charger("BOOK-1", ReserveNow=[{"status": word} for word in ("Faulted", "Occupied", "Rejected", "Unavailable", "Accepted")])
+    refusals = ("Faulted", "Occupied", "Rejected", "Unavailable")
+    charger = await d.charger("BOOK-1", ReserveNow=said(*refusals, "Accepted"))
     at = "/chargepoints/BOOK-1/reservations"
     wanted = {"connectorId": 1, "idTag": stage.VALID, "expiryDate": "2060-01-01T00:00:00+02:00"}
-    d.equal("reservations: refused", [await d.status("POST", at, wanted) for _ in range(4)],
-            [(409, word) for word in ("Faulted", "Occupied", "Rejected", "Unavailable")])
-    d.equal("reservations: not on record then", await d.items("/reservations?cpid=BOOK-1"), [])
+    outcomes = [await d.status("POST", at, wanted) for _ in refusals]
+    d.equal("reservations: refused, and not on record", (outcomes, await reservations_known(d)),
+            ([(409, word) for word in refusals], {}))
     charger.heard = []
     number = (await d.rest("POST", at, {**wanted, "parentIdTag": "P"}))[1]["reservationId"]
-    d.equal("reservations: asked in UTC, under our number", charger.asked("ReserveNow"), [
-        {"connectorId": 1, "expiryDate": "2059-12-31T22:00:00Z", "idTag": stage.VALID, "parentIdTag": "P", "reservationId": number}])
-    await d.rest("POST", "/chargepoints/BOOK-1/commands/ReserveNow", {
-        "connectorId": 2, "expiryDate": "2060-01-01T00:00:00Z", "idTag": "OTHER", "reservationId": number + 1})
-    d.equal("reservations: a number that somebody else took is left alone",
-            (await d.rest("POST", at, {"idTag": "ANY", "expiryDate": "2060-01-01T00:00:00Z"}))[1]["reservationId"], number + 2)
+    utc = {**wanted, "expiryDate": "2059-12-31T22:00:00Z", "parentIdTag": "P", "reservationId": number}
+    d.equal("reservations: asked in UTC, under our number", charger.asked("ReserveNow"), [utc])
+    await d.rest("POST", "/chargepoints/BOOK-1/commands/ReserveNow", {**utc, "connectorId": 2, "reservationId": number + 1})
+    third = (await d.rest("POST", at, {"idTag": "ANY", "expiryDate": "2060-01-01T00:00:00Z"}))[1]["reservationId"]
+    d.equal("reservations: a number that somebody else took is left alone", third, number + 2)
     d.equal("reservations: without a connector it is for any", charger.asked("ReserveNow")[-1]["connectorId"], 0)
     await charger.call("StatusNotification", {"connectorId": 2, "errorCode": "NoError", "status": "Unavailable"})
-    states = {r["reservationId"]: r["state"] for r in await d.items("/reservations?cpid=book-1")}
-    d.equal("reservations: a connector that is Unavailable ends its own", states, {number: "ACCEPTED", number + 1: "FAULTED", number + 2: "ACCEPTED"})
-    await reservations_ended(d, charger, at, wanted, number)
-
-
-async def reservations_ended(d, charger, at, wanted, number):
-    charger.script["CancelReservation"] = [{"status": "Rejected"}, "InternalError", SILENT, {"status": "Accepted"}]
-    d.equal("reservations: a cancellation that is refused, an error, or without an answer changes nothing",
-            ([await d.status("DELETE", "%s/%d" % (at, number)) for _ in range(3)], len(await d.items("/reservations?cpid=BOOK-1&state=ACCEPTED"))),
-            ([(409, "Rejected"), 502, 504], 2))
-    d.equal("reservations: cancelled", (await d.rest("DELETE", "%s/%d" % (at, number)), [r["reservationId"] for r in await d.items("/reservations?cpid=BOOK-1&state=CANCELLED")]),
-            ((200, {"reservationId": number, "status": "Accepted"}), [number]))
+    d.equal("reservations: a connector that is Unavailable ends its own", await reservations_known(d),
+            {number: "ACCEPTED", number + 1: "FAULTED", third: "ACCEPTED"})
+    await reservations_cancelled(d, charger, at, number)
     await charger.call("StatusNotification", {"connectorId": 0, "errorCode": "GroundFailure", "status": "Faulted"})
-    d.equal("reservations: with the controller end all", await d.items("/reservations?cpid=BOOK-1&state=ACCEPTED"), [])
-    bad = [{"idTag": ""}, {"idTag": "x" * 21}, {"connectorId": -1}, {"expiryDate": "2020-01-01T00:00:00Z"}, {"expiryDate": "soon"}]
-    d.equal("reservations: what is none", [await d.status("POST", at, {**wanted, **body}) for body in bad], [422] * len(bad))
-    unknown = [await d.status("DELETE", path) for path in (at + "/x", at + "/99999999999", "/chargepoints/NOBODY/reservations/1")]
-    d.equal("reservations: numbers and chargers that cannot be", unknown, [404] * 3)
-    charger.script["ReserveNow"] = [SILENT, GONE]
-    d.equal("reservations: no answer, the line drops, nobody is there",
-            ([await d.status("POST", at, wanted) for _ in range(3)], await d.status("DELETE", at + "/1")), ([504, 502, 409], 409))
+    d.equal("reservations: with the controller end all", await reservations_known(d, "&state=ACCEPTED"), {})
+    await reservations_senseless(d, charger, at, wanted)
 
+
+async def reservations_cancelled(d, charger, at, number):
+    charger.script["CancelReservation"] = [*said("Rejected"), "InternalError", SILENT, *said("Accepted")]
+    outcomes = [await d.status("DELETE", "%s/%d" % (at, number)) for _ in range(3)]
+    d.equal("reservations: a cancellation that is refused, an error, or has no answer changes nothing",
+            (outcomes, len(await reservations_known(d, "&state=ACCEPTED"))), ([(409, "Rejected"), 502, 504], 2))
+    d.equal("reservations: cancelled", await d.rest("DELETE", "%s/%d" % (at, number)),
+            (200, {"reservationId": number, "status": "Accepted"}))
+    d.equal("reservations: and reads so", await reservations_known(d, "&state=CANCELLED"), {number: "CANCELLED"})
+
+
+async def reservations_senseless(d, charger, at, wanted):
+    bad = [{"idTag": ""}, {"idTag": "x" * 21}, {"connectorId": -1}, {"expiryDate": "2020-01-01T00:00:00Z"},
+           {"expiryDate": "soon"}]
+    outcomes = [await d.status("POST", at, {**wanted, **body}) for body in bad]
+    d.equal("reservations: what is none", outcomes, [422] * len(bad))
+    paths = (at + "/x", at + "/99999999999", "/chargepoints/NOBODY/reservations/1")
+    d.equal("reservations: numbers and chargers that cannot be", [await d.status("DELETE", p) for p in paths], [404] * 3)
+    charger.script["ReserveNow"] = [SILENT, GONE]
+    outcomes = [await d.status("POST", at, wanted) for _ in range(3)]
+    d.equal("reservations: no answer, the line drops, nobody is there",
+            [*outcomes, await d.status("DELETE", at + "/1")], [504, 502, 409, 409])
+
+
+# ---- all of it ----
 
 async def with_the_simulator(server, report, scenes):
     for title, flags, function in scenes:
@@ -456,7 +393,7 @@ SCRIPTS = (local_lists, local_lists_refused, local_lists_at_once, configuration,
 
 
 async def main(report):
-    with harness.Server(ocpp__call_timeout="2s", rest__max_connections_per_address=0) as server:
+    with harness.Server(ocpp__call_timeout="2s", ocpp__boot_grace="1s", rest__max_connections_per_address=0) as server:
         for tag, body in stage.TAGS.items():
             server.rest("PUT", "/api/v1/tags/" + tag, body)
         desk = Desk(server, report)
