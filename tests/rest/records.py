@@ -238,6 +238,21 @@ async def keys(d):
             ([("AuthorizationKey", None)], 1, False))
 
 
+# ---- numbers of ours ----
+
+async def numbers(d):
+    """Runs alone and first: all chargers get their numbers from the same row."""
+    await d.charger("NUMBERS")
+    at, far = "/chargepoints/NUMBERS", "2060-01-01T00:00:00Z"
+    foreign = records_sim.profile(1, "TxDefaultProfile", [(0, 1)], "Relative", level=5)
+    await d.rest("POST", at + "/commands/SetChargingProfile", {"connectorId": 1, "csChargingProfiles": foreign})
+    made = (await d.rest("PUT", at + "/profiles", {"connectorId": 1, "limitW": 1}))[1]
+    d.equal("profiles: an id that somebody else took is left alone", made["chargingProfileId"], 2)
+    await d.rest("POST", at + "/commands/ReserveNow", {"connectorId": 1, "idTag": "A", "expiryDate": far, "reservationId": 1})
+    made = (await d.rest("POST", at + "/reservations", {"connectorId": 1, "idTag": "B", "expiryDate": far}))[1]
+    d.equal("reservations: and so is a number", made["reservationId"], 2)
+
+
 # ---- profiles ----
 
 async def profiles_known(d, query=""):
@@ -248,26 +263,24 @@ async def profiles_known(d, query=""):
 async def profiles(d):
     charger = await d.charger("LIMIT-1")
     at = "/chargepoints/LIMIT-1/profiles"
-    foreign = records_sim.profile(1, "TxDefaultProfile", [(0, 1)], "Relative", level=5)
-    await d.rest("POST", "/chargepoints/LIMIT-1/commands/SetChargingProfile",
-                 {"connectorId": 1, "csChargingProfiles": foreign})
+    other = (await d.rest("PUT", at, {"connectorId": 1, "limitW": 1, "stackLevel": 5}))[1]["chargingProfileId"]
     charger.heard = []
     status, made = await d.rest("PUT", at, {"connectorId": 0, "limitW": 22000.59})
     (asked,) = charger.asked("SetChargingProfile")
     sent, whole = asked["csChargingProfiles"], made["chargingProfileId"]
     d.equal("profiles: a limit of the whole", (status, asked["connectorId"], sent["chargingProfilePurpose"], sent),
             (200, 0, "ChargePointMaxProfile", made["profile"]))
-    d.equal("profiles: with one decimal, under an id that no other has",
-            (sent["chargingSchedule"]["chargingSchedulePeriod"], sent["chargingProfileId"], whole),
-            ([{"startPeriod": 0, "limit": 22000.5}], 2, 2))
+    d.equal("profiles: with one decimal", (sent["chargingSchedule"]["chargingSchedulePeriod"], sent["chargingProfileId"]),
+            ([{"startPeriod": 0, "limit": 22000.5}], whole))
     for amperes in (16, 10):
         made = (await d.rest("PUT", at, {"connectorId": 1, "limitA": amperes, "stackLevel": 1}))[1]
     d.equal("profiles: the same purpose, level and connector replaces", await profiles_known(d),
-            [(1, 1, "TxDefaultProfile", 5), (2, 0, "ChargePointMaxProfile", 0), (4, 1, "TxDefaultProfile", 1)])
+            [(other, 1, "TxDefaultProfile", 5), (whole, 0, "ChargePointMaxProfile", 0),
+             (made["chargingProfileId"], 1, "TxDefaultProfile", 1)])
     d.equal("profiles: by purpose", await profiles_known(d, "&purpose=ChargePointMaxProfile"),
-            [(2, 0, "ChargePointMaxProfile", 0)])
+            [(whole, 0, "ChargePointMaxProfile", 0)])
     await profiles_of_a_transaction(d, charger, at)
-    await profiles_cleared(d, charger, at)
+    await profiles_cleared(d, charger, at, other)
     await profiles_refused(d, charger, at)
     await profiles_in_units(d, charger, at)
     await profiles_senseless(d, charger, at)
@@ -288,14 +301,15 @@ async def profiles_of_a_transaction(d, charger, at):
     d.equal("profiles: gone with it", await profiles_known(d, "&purpose=TxProfile"), [])
 
 
-async def profiles_cleared(d, charger, at):
+async def profiles_cleared(d, charger, at, other):
     charger.heard, charger.script["ClearChargingProfile"] = [], said("Accepted", "Unknown", "Unknown", "Accepted")
     given = "?connectorId=1&purpose=TxDefaultProfile&stackLevel=1"
     left = [(await d.status("DELETE", at + query), len(await profiles_known(d)))
-            for query in (given, given, "?chargingProfileId=1", "")]
+            for query in (given, given, "?chargingProfileId=%d" % other, "")]
     d.equal("profiles: cleared; what the charger does not have, we do not", left, [(200, 2), (404, 2), (404, 1), (200, 0)])
     given = {"connectorId": 1, "chargingProfilePurpose": "TxDefaultProfile", "stackLevel": 1}
-    d.equal("profiles: asked just what was given", charger.asked("ClearChargingProfile"), [given, given, {"id": 1}, {}])
+    d.equal("profiles: asked just what was given", charger.asked("ClearChargingProfile"),
+            [given, given, {"id": other}, {}])
 
 
 async def profiles_refused(d, charger, at):
@@ -346,13 +360,12 @@ async def reservations(d):
     number = (await d.rest("POST", at, {**wanted, "parentIdTag": "P"}))[1]["reservationId"]
     utc = {**wanted, "expiryDate": "2059-12-31T22:00:00Z", "parentIdTag": "P", "reservationId": number}
     d.equal("reservations: asked in UTC, under our number", charger.asked("ReserveNow"), [utc])
-    await d.rest("POST", "/chargepoints/BOOK-1/commands/ReserveNow", {**utc, "connectorId": 2, "reservationId": number + 1})
+    second = (await d.rest("POST", at, {**wanted, "connectorId": 2}))[1]["reservationId"]
     third = (await d.rest("POST", at, {"idTag": "ANY", "expiryDate": "2060-01-01T00:00:00Z"}))[1]["reservationId"]
-    d.equal("reservations: a number that somebody else took is left alone", third, number + 2)
     d.equal("reservations: without a connector it is for any", charger.asked("ReserveNow")[-1]["connectorId"], 0)
     await charger.call("StatusNotification", {"connectorId": 2, "errorCode": "NoError", "status": "Unavailable"})
     d.equal("reservations: a connector that is Unavailable ends its own", await reservations_known(d),
-            {number: "ACCEPTED", number + 1: "FAULTED", third: "ACCEPTED"})
+            {number: "ACCEPTED", second: "FAULTED", third: "ACCEPTED"})
     await reservations_cancelled(d, charger, at, number)
     await charger.call("StatusNotification", {"connectorId": 0, "errorCode": "GroundFailure", "status": "Faulted"})
     d.equal("reservations: with the controller end all", await reservations_known(d, "&state=ACCEPTED"), {})
@@ -397,6 +410,7 @@ async def main(report):
         for tag, body in stage.TAGS.items():
             server.rest("PUT", "/api/v1/tags/" + tag, body)
         desk = Desk(server, report)
+        await numbers(desk)
         await asyncio.gather(*(with_the_simulator(server, report, records_sim.SCENES[n::2]) for n in range(2)),
                              *(one(desk) for one in SCRIPTS))
         await asyncio.to_thread(records_sim.restarted, server, report)
