@@ -74,6 +74,9 @@ function rest.price(row)
   return row
 end
 
+-- What core.cost gave, in the same order; nil if there is none.
+function rest.cost(price) return price and json.ordered(PRICE, price) end
+
 -- The same for CSV: `price` as a decimal number, `currency`, `tariff`.
 function rest.price_columns(row)
   local currency, total = row.priceCurrency, row.priceTotal

@@ -107,7 +107,7 @@ named.Sample = {
 named.ActiveSession = {
   cpid = "string", connectorId = "integer", idTag = "string", transactionId = "integer", startTime = "time?",
   vehicleId = "string?", mac = "string?", lastSample = "Sample?", meterStart = "integer?", energy = "integer?",
-  parentIdTag = "string?", flags = { "string" },
+  parentIdTag = "string?", flags = { "string" }, cost = "Price?",
 }
 named.Active = { sessions = { "ActiveSession" } }
 named.PriceLine = {

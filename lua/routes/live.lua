@@ -44,10 +44,22 @@ local function places(cpid, each)
     function(connector) return connector.connectorId > 0 and each(connector) or nil end)
 end
 
+-- With what it would cost if it ended now; on.price is the operator's, so others get their turn in between.
+local COSTED = 20
+local function with_costs(all)
+  for i, session in ipairs(all) do
+    session.cost = rest.cost(core.cost(session.transactionId))
+    if i % COSTED == 0 then core.pause() end
+  end
+  return all
+end
+
 route("GET /api/v1/active", {
-  query = { cpid = "string?" }, doc = "Open transactions, oldest first.", answers = { [200] = "Active" },
+  query = { cpid = "string?", cost = "boolean?" }, answers = { [200] = "Active" },
+  doc = "Open transactions, oldest first; cost=true: with what each would cost if it ended now, by on.price.",
 }, function(req)
-  return 200, { sessions = sessions(req.query.cpid) }
+  local all = sessions(req.query.cpid)
+  return 200, { sessions = req.query.cost and with_costs(all) or all }
 end)
 
 route("GET /api/v1/status", {

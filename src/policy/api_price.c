@@ -291,6 +291,8 @@ static int cost_run(lua_State *L)
         if (!hook_judge(L, asking, 3, lua_gettop(L) - 2))
             continue;
         api_push_json(L, asking->verdict.extra);
+        lua_pushnil(L);
+        lua_setfield(L, -2, "why");
         return 1;
     }
     lua_pushnil(L);

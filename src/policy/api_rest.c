@@ -277,6 +277,8 @@ static const struct api_row rows[] = {
      "fun(which?: string|{ cpid?: string, after?: integer, limit?: integer }): table[], integer?",
      "Open transactions, oldest first; as a page in order of their ids.", false},
     {"transaction", rest_transaction, "fun(id: integer): table?", "One open transaction.", false},
+    {"cost", rest_cost, "fun(transactionId: integer): table?, err?",
+     "What it would cost if it ended now; see tx:cost.", false},
     {"close", rest_close, "fun(transactionId: integer): true?, err?",
      "Ends a transaction whose charger died; err.code \"unknown\", \"conflict\" or \"store\".",
      true},

@@ -41,6 +41,7 @@ const char *rest_state_of(const struct charge_point *cp);
 int rest_stored(lua_State *L);
 int rest_transaction(lua_State *L);
 int rest_close(lua_State *L);
+int rest_cost(lua_State *L);
 int rest_charge_points(lua_State *L);
 int rest_charge_point(lua_State *L);
 int rest_connectors(lua_State *L);

@@ -294,6 +294,13 @@ int rest_transaction(lua_State *L)
     return 1;
 }
 
+int rest_cost(lua_State *L)
+{
+    api_push_tx(L, api_arg_integer(L, "core.cost", 1, "transactionId"));
+    lua_replace(L, 1);
+    return api_tx_cost(L);
+}
+
 int rest_close(lua_State *L)
 {
     struct station *st = api_station(L, "core.close");
