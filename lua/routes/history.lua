@@ -5,10 +5,10 @@ local csv = require "csv"
 
 local SESSION = {
   "cpid", "connectorId", "idTag", "transactionId", "meterStart", "meterStop", "energy",
-  "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac", "price",
+  "startTime", "stopTime", "durationSecs", "reason", "vehicleId", "mac",
 }
 local COLUMNS = { table.unpack(SESSION) }
-COLUMNS[#COLUMNS + 1], COLUMNS[#COLUMNS + 2] = "currency", "tariff"
+for _, name in ipairs { "price", "currency", "tariff" } do COLUMNS[#COLUMNS + 1] = name end
 
 local function link(req, cursor)
   local parts = { "cursor=" .. cursor, "limit=" .. req.query.limit }

@@ -414,7 +414,8 @@ static const struct api_row rows[] = {
     {"price", NULL, "price?",
      "What it costs: in on.stop, if on.price said so (and in tests, after it).", false},
     {"cost", api_tx_cost, "fun(self: tx): price?, err?",
-     "What it would cost if it ended now: runs on.price (which cannot wait). err.code \"unpriced\": "
+     "What it would cost if it ended now: runs on.price (which cannot wait). err.code "
+     "\"unpriced\": "
      "no policy prices it; \"failed\": on.price failed; \"gone\": it is over.",
      false},
     {"limit_amps", NULL, "number?", "The limit that was set by tx:limit, in A per phase.", false},

@@ -140,18 +140,12 @@ int hook_push_args(lua_State *L, const struct event *event)
         return 1;
     }
     static int (*const pushers[EVENT_KINDS])(lua_State *, const struct event *) = {
-        [EVENT_BOOT] = boot_args,
-        [EVENT_AUTHORIZE] = authorize_args,
-        [EVENT_START] = transaction_args,
-        [EVENT_PRICE] = transaction_args,
-        [EVENT_STOP] = transaction_args,
-        [EVENT_METER] = meter_args,
-        [EVENT_STATUS] = status_args,
-        [EVENT_ONLINE] = cp_args,
-        [EVENT_OFFLINE] = cp_args,
-        [EVENT_REMOTE_START_EXPIRED] = expired_args,
-        [EVENT_REMINDER] = reminder_args,
-        [EVENT_ACTION] = action_args,
+        [EVENT_BOOT] = boot_args,         [EVENT_AUTHORIZE] = authorize_args,
+        [EVENT_START] = transaction_args, [EVENT_PRICE] = transaction_args,
+        [EVENT_STOP] = transaction_args,  [EVENT_METER] = meter_args,
+        [EVENT_STATUS] = status_args,     [EVENT_ONLINE] = cp_args,
+        [EVENT_OFFLINE] = cp_args,        [EVENT_REMOTE_START_EXPIRED] = expired_args,
+        [EVENT_REMINDER] = reminder_args, [EVENT_ACTION] = action_args,
     };
     return pushers[event->kind](L, event);
 }

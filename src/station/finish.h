@@ -5,9 +5,10 @@
  * price is computed once (on.price cannot wait) and stored at once; where it is stored already,
  * only on.stop runs again. Its row, RECORD_FINISHED and what handlers wrote without waiting (vars,
  * store) go into one batch, so those handlers take effect exactly once; a handler that waits may
- * run again after a crash or a reload. A price that failed leaves TX_UNPRICED and is not tried again. X15: the
- * real stop after an estimate replaces the figures, never the price (money may have moved by it):
- * it gets TX_PRICE_ESTIMATED and an event "price_of_estimate". Start reading: finish_transaction.
+ * run again after a crash or a reload. A price that failed leaves TX_UNPRICED and is not tried
+ * again. X15: the real stop after an estimate replaces the figures, never the price (money may have
+ * moved by it): it gets TX_PRICE_ESTIMATED and an event "price_of_estimate". Start reading:
+ * finish_transaction.
  */
 #ifndef STATION_FINISH_H
 #define STATION_FINISH_H

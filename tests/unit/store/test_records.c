@@ -57,7 +57,7 @@ static void test_decision(void **state)
         round_trip(rig, record, "decisions"),
         "[{\"id\":1,\"cpid\":\"CP1\",\"tsMs\":1000,\"event\":\"start\",\"idTag\":\"Tag\","
         "\"connectorId\":1,\"transactionId\":3,\"verdict\":\"Accepted\",\"why\":\"listed\","
-        "\"file\":\"a.lua\",\"line\":12,\"generation\":4,\"inputs\":{\"n\":1}}]");
+        "\"file\":\"a.lua\",\"line\":12,\"generation\":4,\"inputs\":{\"n\":1},\"answer\":null}]");
     assert_int_equal(rig_number(rig, "SELECT connector FROM decision"), 2);
     record.decision.evse = record.decision.transaction_id = ABSENT;
     record.decision.id_tag = record.decision.inputs = record.decision.file = NULL;
