@@ -266,7 +266,8 @@ static void test_decisions(void **state)
            "\",\"event\":\"authorize\","
            "\"idTag\":\"A\",\"connectorId\":null,\"transactionId\":null,\"verdict\":\"Blocked\","
            "\"why\":"
-           "\"lost\",\"file\":\"10-x.lua\",\"line\":3,\"generation\":2,\"inputs\":{\"a\":1}}],"
+           "\"lost\",\"file\":\"10-x.lua\",\"line\":3,\"generation\":2,\"inputs\":{\"a\":1},"
+           "\"answer\":null,\"shadow\":null}],"
            "\"next\":null}");
     assert_string_equal(strbuf_text(&w->query_params), "{\"idTag\":\"A\",\"limit\":100}");
     world_free(w);
