@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/timetext.h"
 #include "cli_options.h"
+#include "cli_replay.h"
 #include "cli_tags.h"
 
 extern char **environ;
@@ -22,7 +23,8 @@ struct invocation {
     int argc; /* what is left after options and the word */
     char **argv;
     const char *scope; /* --scope */
-    bool manual;       /* --manual */
+    struct replay_options replay;
+    bool manual; /* --manual */
     int (*serve)(struct conf *conf);
 };
 
@@ -41,6 +43,9 @@ static int word_help(struct invocation *given)
         "  chargebridge keys revoke NAME\n"
         "  chargebridge tags import FILE         tags (.csv or .json) into the running server\n"
         "  chargebridge tags export FILE         all tags out of it\n"
+        "  chargebridge replay [--from DB] [--against DIR] [--since TIME]\n"
+        "                                        what these policies would have decided, done and "
+        "charged\n"
         "  chargebridge api [--manual]           the Lua API: editor types, or the manual\n"
         "  chargebridge example-conf             every key with its default\n"
         "  chargebridge version\n"
@@ -57,6 +62,11 @@ static int word_help(struct invocation *given)
         "tags asks the server that runs at rest.address and rest.port, with rest.key. An import\n"
         "takes all rows or none; they are in force and on disk when it returns. FILE - is the\n"
         "standard input or output.\n"
+        "\n"
+        "replay runs what the database remembers through --policies and prints each difference to "
+        "what\n"
+        "was decided then (or to what the folder --against decides); exit status 1 if there is "
+        "one.\n"
         "\n"
         "Without any file: OCPP on 0.0.0.0:9000/ocpp/{id}, REST on 127.0.0.1:8080. SIGHUP reloads\n"
         "policies and API keys, SIGTERM stops.\n",
@@ -124,6 +134,15 @@ static int word_check(struct invocation *given)
                 report->error_count == 1 ? "" : "s", settings.dir);
     xfree(report);
     return ok ? EXIT_OK : EXIT_REFUSED;
+}
+
+static int word_replay(struct invocation *given)
+{
+    struct replay_options options = given->replay;
+    if (!options.from)
+        options.from = given->conf->store.path;
+    options.policies = given->conf->policy.dir;
+    return cli_replay(given->conf, &options);
 }
 
 static int word_serve(struct invocation *given)
@@ -251,6 +270,7 @@ static const struct word {
     int (*run)(struct invocation *given);
 } words[] = {
     {"check", CONF_JUDGED, true, word_check},
+    {"replay", CONF_REQUIRED, false, word_replay},
     {"keys", CONF_REQUIRED, true, word_keys},
     {"tags", CONF_REQUIRED, true, word_tags},
     {"api", CONF_UNUSED, false, word_api},
@@ -296,6 +316,7 @@ static int run_word(const struct word *word, const struct options *o,
                                .argc = o->rest_count - named,
                                .argv = (char **)(uintptr_t)o->rest + named,
                                .scope = o->scope,
+                               .replay = {NULL, o->against, o->from, o->since},
                                .manual = o->manual,
                                .serve = serve};
     enum conf_need need = word ? word->conf : CONF_REQUIRED;
@@ -315,6 +336,10 @@ static int run_word(const struct word *word, const struct options *o,
 static int dispatch(const struct options *o, int (*serve)(struct conf *conf))
 {
     const char *name = o->help ? "help" : o->version ? "version" : o->rest[0];
+    const char *foreign = options_foreign(o, name);
+    if (foreign && !o->help)
+        return cli_usage("%s means nothing %s%s%s", foreign, name ? "to \"" : "here",
+                         name ? name : "", name ? "\"" : "");
     if (!name)
         return run_word(NULL, o, serve);
     for (size_t i = 0; i < ARRAY_LEN(words); i++)

@@ -37,6 +37,25 @@ static const struct {
     {"--policies", "policies.dir"},
 };
 
+/* Options with a text of their own, and the word that they belong to (NULL: any). */
+static const struct {
+    const char *option;
+    size_t at;
+    const char *word;
+} texts[] = {
+    {"--config", offsetof(struct options, config), NULL},
+    {"-c", offsetof(struct options, config), NULL},
+    {"--scope", offsetof(struct options, scope), "keys"},
+    {"--from", offsetof(struct options, from), "replay"},
+    {"--against", offsetof(struct options, against), "replay"},
+    {"--since", offsetof(struct options, since), "replay"},
+};
+
+static const char **text_at(struct options *o, size_t i)
+{
+    return (const char **)(void *)((char *)o + texts[i].at);
+}
+
 /* `--name value` or `--name=value`; NULL when `arg` is another option or has no value. */
 static const char *value_of(const char *name, const char *arg, char **next)
 {
@@ -62,16 +81,41 @@ static bool take_short(struct options *o, const char *arg, char **next, bool *to
     return false;
 }
 
+static bool take_text(struct options *o, const char *arg, char **next, bool *took_next)
+{
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const char *value = value_of(texts[i].option, arg, next);
+        if (!value)
+            continue;
+        *took_next = value == *next;
+        *text_at(o, i) = value;
+        return true;
+    }
+    return false;
+}
+
+const char *options_foreign(const struct options *o, const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        bool given = *text_at((struct options *)(uintptr_t)o, i) != NULL;
+        if (given && texts[i].word && !text_is(texts[i].word, word))
+            return texts[i].option;
+    }
+    return NULL;
+}
+
 /* An option that is not known, or one without its value. */
 static int bad_option(const char *arg)
 {
-    static const char *const others[] = {"--help", "--version", "--manual", "--config", "--scope"};
-    const char *names[ARRAY_LEN(others) + ARRAY_LEN(shorts)];
+    static const char *const others[] = {"--help", "--version", "--manual"};
+    const char *names[ARRAY_LEN(others) + ARRAY_LEN(shorts) + ARRAY_LEN(texts)];
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         names[count++] = others[i];
     for (size_t i = 0; i < ARRAY_LEN(shorts); i++)
         names[count++] = shorts[i].option;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        names[count++] = texts[i].option;
     char *name = xstrndup(arg, strcspn(arg, "="));
     const char *near = text_nearest(name, names, count, sizeof(names[0]));
     bool lacks_value = text_is(arg, "-c") || text_is(near, arg);
@@ -84,20 +128,15 @@ static int bad_option(const char *arg)
 /* One argument; false with a message. */
 static bool take(struct options *o, const char *arg, char **next, bool *took_next)
 {
-    const char *value;
     if (text_is(arg, "--help") || text_is(arg, "-h"))
         return o->help = true;
     if (text_is(arg, "--version"))
         return o->version = true;
     if (text_is(arg, "--manual"))
         return o->manual = true;
-    if ((value = value_of("--config", arg, next)) || (value = value_of("-c", arg, next)))
-        o->config = value;
-    else if ((value = value_of("--scope", arg, next)))
-        o->scope = value;
-    else if (take_short(o, arg, next, took_next))
+    if (take_text(o, arg, next, took_next) || take_short(o, arg, next, took_next))
         return true;
-    else if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
+    if (strncmp(arg, "--", 2) == 0 && strchr(arg, '.') && o->flag_count < ARRAY_LEN(o->flags))
         o->flags[o->flag_count++] = arg + 2;
     else if (arg[0] == '-' && arg[1] != '\0') /* a dash alone is a file */
         return bad_option(arg) == EXIT_OK;    /* false */
@@ -105,7 +144,6 @@ static bool take(struct options *o, const char *arg, char **next, bool *took_nex
         return cli_usage("too many arguments, from \"%s\" on", arg) == EXIT_OK;
     else
         o->rest[o->rest_count++] = arg;
-    *took_next = value && value == *next;
     return true;
 }
 

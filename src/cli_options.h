@@ -12,8 +12,9 @@ struct options {
     const char *config;
     const char *flags[128]; /* section.key=value */
     size_t flag_count;
-    struct strbuf made[OPTION_SHORTS]; /* flags made of short names, e.g. --port */
-    const char *scope;
+    struct strbuf made[OPTION_SHORTS];  /* flags made of short names, e.g. --port */
+    const char *scope;                  /* keys add */
+    const char *from, *against, *since; /* replay */
     bool manual, help, version;
     const char *rest[16];
     int rest_count;
@@ -22,6 +23,8 @@ struct options {
 /* False, after a message to stderr: an unknown option, one without its value, too many words. */
 bool options_read(struct options *o, int argc, char **argv);
 void options_clear(struct options *o);
+/* An option that was given and means nothing to this word (NULL: the server); NULL if all do. */
+const char *options_foreign(const struct options *o, const char *word);
 
 /* Both print to stderr and return EXIT_USAGE. */
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -23,6 +23,14 @@ test("a session keeps it, and the 90 s begin again when it has ended", function(
   t.eq(#t.sent("CP1", "UnlockConnector"), 1)
 end)
 
+test("a session keeps it while no energy flows yet", function(t)
+  t.tag { idTag = "CARD", status = "Accepted" }
+  t.status("CP1", 1, "Preparing")
+  t.transaction { cp = "CP1", idTag = "CARD", connector = 1 }
+  t.advance("5m")
+  t.eq(#t.sent("CP1", "UnlockConnector"), 0)
+end)
+
 test("a car that leaves is not unlocked", function(t)
   t.status("CP1", 1, "Preparing")
   t.advance("60s")

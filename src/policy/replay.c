@@ -247,6 +247,8 @@ void replay_recorded_decision(struct replay *replay, const struct record_decisio
 {
     struct arena arena = {0};
     struct fact fact;
+    if (!decision_counts(row))
+        return;
     fact_of_decision(&arena, row, &fact);
     add_recorded(replay, &fact);
     arena_clear(&arena);

@@ -16,6 +16,11 @@ static const char *push_where(struct arena *arena, const struct record_decision 
                     : arena_printf(arena, "%s:%lld", row->file, (long long)row->line);
 }
 
+bool decision_counts(const struct record_decision *row)
+{
+    return row->file || !text_is(row->event, "boot");
+}
+
 void fact_of_decision(struct arena *arena, const struct record_decision *row, struct fact *fact)
 {
     bool price = text_is(row->event, "price");

@@ -26,6 +26,8 @@ struct diff {
     void *ctx;
 };
 
+/* A boot that no policy had an opinion on follows the registration: nothing to compare. */
+bool decision_counts(const struct record_decision *row);
 /* The facts in a record; texts are borrowed or in the arena. */
 void fact_of_decision(struct arena *arena, const struct record_decision *row, struct fact *fact);
 void fact_of_command(struct arena *arena, const struct record_command *row, struct fact *fact);

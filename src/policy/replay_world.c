@@ -37,7 +37,7 @@ static void take_fact(struct world *world, const struct record *row)
 /* Queued is when a command is told for the first time. */
 static bool is_fact(const struct record *row)
 {
-    return row->kind == RECORD_DECISION ||
+    return (row->kind == RECORD_DECISION && decision_counts(&row->decision)) ||
            (row->kind == RECORD_COMMAND && text_is(row->command.state, "queued") &&
             row->command.asked_by && strncmp(row->command.asked_by, "policy ", 7) == 0);
 }

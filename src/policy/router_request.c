@@ -275,15 +275,53 @@ static int write_body(lua_State *L, struct exchange *exchange)
 }
 
 /* Stack: the exchange, then what the handler returned. */
-static int handler_returned(lua_State *L, int status, lua_KContext ctx)
+static int answer_it(lua_State *L)
 {
-    (void)status;
-    (void)ctx;
     struct exchange *exchange = lua_touserdata(L, 1);
     lua_remove(L, 1);
     if (lua_gettop(L) >= 2 && lua_isfunction(L, 2))
         return write_body(L, exchange);
     return lua_gettop(L);
+}
+
+static int not_stored(lua_State *L)
+{
+    lua_settop(L, 0);
+    lua_pushcfunction(L, answer_problem_new);
+    lua_pushinteger(L, 503);
+    lua_pushliteral(L, "the store does not take writes");
+    lua_call(L, 2, 3);
+    return 3;
+}
+
+/* Stack: as for answer_it(), and whether what the handler wrote is on disk. */
+static int results_stored(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    (void)ctx;
+    bool ok = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return ok ? answer_it(L) : not_stored(L);
+}
+
+/* What was answered to a POST must be there after a power cut, the values that a policy keeps
+ * included: nobody repeats what was answered. */
+static bool must_wait(const struct exchange *exchange)
+{
+    const struct station *st = exchange->generation->station;
+    bool reads = text_is(exchange->route->method, "GET");
+    return st && !reads && station_written(st) != station_stored(st);
+}
+
+static int handler_returned(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    (void)ctx;
+    if (!must_wait(lua_touserdata(L, 1)))
+        return answer_it(L);
+    lua_pushcfunction(L, rest_stored);
+    lua_callk(L, 0, 1, 0, results_stored);
+    return results_stored(L, LUA_OK, 0);
 }
 
 /* Stack: the exchange, the handler, its req, and whether the row of its key is on disk. */
@@ -293,14 +331,9 @@ static int key_stored(lua_State *L, int status, lua_KContext ctx)
     (void)ctx;
     bool ok = lua_toboolean(L, -1);
     lua_settop(L, ok ? 3 : 1);
-    if (ok) {
-        lua_callk(L, 1, LUA_MULTRET, 0, handler_returned);
-    } else {
-        lua_pushcfunction(L, answer_problem_new);
-        lua_pushinteger(L, 503);
-        lua_pushliteral(L, "the store does not take writes");
-        lua_call(L, 2, 3);
-    }
+    if (!ok)
+        return not_stored(L);
+    lua_callk(L, 1, LUA_MULTRET, 0, handler_returned);
     return handler_returned(L, LUA_OK, 0);
 }
 

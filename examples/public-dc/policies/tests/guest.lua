@@ -26,6 +26,7 @@ test("a long session does not use up the 15 minutes", function(t)
   buy(t, 90000)
   local tx = t.transaction { cp = "CP1", idTag = "G-1", connector = 1 }
   t.meter(tx, { power = 60000, every = "1m", count = 40 })
+  t.eq(t.authorize("G-1", "CP1"), "Accepted", "it is in use")
   t.stop(tx)
   t.advance "10m"
   t.eq(t.authorize("G-1", "CP1"), "Accepted")

@@ -23,6 +23,7 @@ test("a car with enough power goes on, and stops when it no longer progresses", 
   t.ok(tx.active)
   t.eq(t.called("CP1", "DataTransfer"), nil)
   t.meter(tx, { power = 2000, every = "5m", count = 6 })
+  t.eq(#t.sent("CP1", "DataTransfer"), 1, "told before it stops")
   t.eq(tx.stop_reason, "soft cap")
 end)
 

@@ -33,6 +33,8 @@ test("a session puts money aside, and settles to the öre", function(t)
   t.stop(tx)
   t.eq(tx.price.total, 3500)
   t.eq(balance(t), 26500)
+  t.stop((t.transaction { cp = "CP1", idTag = "CAR-1", kwh = 1 }))
+  t.eq(balance(t), 25800)
 end)
 
 test("two sessions cannot spend the same money", function(t)
@@ -47,6 +49,7 @@ test("a long session takes more as it goes", function(t)
   local tx = t.transaction { cp = "CP1", idTag = "CAR-1" }
   t.meter(tx, { power = 120000, every = "1m", count = 20 })    -- 40 kWh: 280.00
   t.ok(tx.active)
+  t.eq(balance(t), 60000, "200.00 more are put aside")
   t.stop(tx)
   t.eq(balance(t), 100000 - 28000)
 end)
