@@ -163,8 +163,9 @@ async def in_flight(report, server, cp):
     await cp.heard("ClearCache", before + 1)
     second = await ask(server, "POST", path, {}, Idempotency_Key="flight")
     report.equal("key: while the first runs", (second.status, "still runs" in second["detail"]), (409, True))
+    lines = len(server.log)
     server.hangup()
-    server.wait_log("msg=\"policies loaded\"", len(server.log) - 1)
+    await asyncio.to_thread(server.wait_log, 'msg="policies loaded"', lines)
     second = await ask(server, "POST", path, {}, Idempotency_Key="flight")
     report.equal("key: and after a reload", (second.status, "still runs" in second["detail"]), (409, True))
     await cp.answer("ClearCache", {"status": "Accepted"})
@@ -487,6 +488,14 @@ async def jobs(report, server):
     rest = await ask(server, "GET", "/api/v1/job-statuses?cpid=JOBS&limit=4&cursor=" + hands.quote(page["next"]))
     report.equal("jobs: page by page", ([len(page["items"]), len(rest["items"])], rest["next"]), ([4, 2], None))
     await cp.close()
+    other = await Hands(server, "OTHER").boot()
+    await other.call("FirmwareStatusNotification", {"status": "Idle"})
+    await other.call("LogStatusNotification", {"status": "Uploading", "requestId": 5})
+    report.equal("jobs: a status of no job of ours", await statuses("cpid=OTHER"), [("log", "Uploading", None), ("firmware", "Idle", None)])
+    of_log = (await ask(server, "GET", "/api/v1/job-statuses?cpid=OTHER&kind=log"))["items"]
+    report.equal("jobs: with its own number", [s["requestId"] for s in of_log], [5])
+    report.equal("jobs: and it makes none", (await ask(server, "GET", "/api/v1/jobs?cpid=OTHER"))["items"], [])
+    await other.close()
 
 
 async def files(report, server):
