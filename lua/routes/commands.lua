@@ -3,10 +3,9 @@
 local rest = require "rest"
 local ask = require "ask"
 
--- 202 and where to look for the result, which no crash forgets; or the problem that is known already.
+-- 202 and where to look for the result, or the problem that is known already.
 local function queued(result)
   if result.status ~= "queued" then return ask.problem(result) end
-  core.stored()
   return 202, json.ordered({ "id", "status" }, { id = result.id, status = "queued" }),
          { Location = "/api/v1/commands/" .. result.id }
 end

@@ -133,6 +133,9 @@ bool repeat_begin(struct generation *generation, const struct route *route,
                   bool *responded, respond_fn respond, void *ctx);
 /* The answer is kept if it may be; NULL: there is none to keep. Frees. */
 void repeat_end(struct repeat *run, const struct response *response);
+/* Something was done, and how it ended is not known: its row stays, so that it is not done again.
+ * Frees. */
+void repeat_leave(struct repeat *run);
 
 /* Hands an RFC 9457 body to `respond`. */
 void answer_problem(const struct problem *problem, respond_fn respond, void *ctx);

@@ -155,13 +155,13 @@ static bool refuse(struct problem *problem, int status, const char *detail)
     return false;
 }
 
-/* A row without status: nobody was there any more to say how it ended. */
+/* A row without status: nobody could say how it ended. */
 static const char *why_no_answer(const struct json *kept)
 {
     if (!json_get(kept, "status"))
-        return "the first request with this Idempotency-Key was cut off by a restart of the "
-               "server: "
-               "look what became of it";
+        return "the first request with this Idempotency-Key was cut off, by a restart of the "
+               "server or "
+               "because its store failed: look what became of it";
     return "the first request with this Idempotency-Key was answered, but the answer was too long "
            "to be kept";
 }
@@ -219,15 +219,20 @@ bool repeat_begin(struct generation *generation, const struct route *route,
     return true;
 }
 
-void repeat_end(struct repeat *run, const struct response *response)
+void repeat_leave(struct repeat *run)
 {
     struct repeat **at = &run->scheduler->repeats;
     while (*at != run)
         at = &(*at)->next;
     *at = run->next;
+    xfree(run);
+}
+
+void repeat_end(struct repeat *run, const struct response *response)
+{
     if (may_be_tried_again(response))
         station_kv_set(run->station, run->name, NULL, 0, NULL);
     else if (!body_is_keepable(response) || !keep(run, response, true))
         keep(run, response, false);
-    xfree(run);
+    repeat_leave(run);
 }

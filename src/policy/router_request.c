@@ -301,7 +301,13 @@ static int results_stored(lua_State *L, int status, lua_KContext ctx)
     (void)ctx;
     bool ok = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    return ok ? answer_it(L) : not_stored(L);
+    if (ok)
+        return answer_it(L);
+    struct exchange *exchange = lua_touserdata(L, 1);
+    if (exchange->repeat)
+        repeat_leave(exchange->repeat);
+    exchange->repeat = NULL;
+    return not_stored(L);
 }
 
 /* What was answered to a POST must be there after a power cut, the values that a policy keeps

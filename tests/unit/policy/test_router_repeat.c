@@ -141,9 +141,26 @@ static void test_over_a_crash(void **state)
     char name[80], text[120];
     row_of(&request, "k3", name, text);
     assert_true(station_kv_set(w->f->st, name, text, 0, NULL));
-    EXPECT_PART(w, "POST /do", "{}", 409, "cut off by a restart");
+    EXPECT_PART(w, "POST /do", "{}", 409, "by a restart of the server");
     EXPECT_PART(w, "POST /do", "{\"x\":1}", 422, "another body");
     assert_string_equal(station_kv_get(w->f->st, "n"), "2");
+    world_free(w);
+}
+
+/* What the handler did is done, whether or not that could be stored. */
+static void test_the_store_fails_meanwhile(void **state)
+{
+    (void)state;
+    struct world *w = keyed("k1");
+    assert_int_equal(ask(w, "POST /waits", "{}"), 0);
+    const char *at = strstr(w->f->sent.at[w->f->sent.count - 1], "[2,\"");
+    char *answer = xprintf("[3,\"%.36s\",{\"status\":\"Accepted\"}]", at + 4);
+    w->f->fail = -1;
+    say(w->f, "CP1", answer);
+    xfree(answer);
+    assert_int_equal(w->status, 503);
+    w->f->fail = 0;
+    EXPECT_PART(w, "POST /waits", "{}", 409, "because its store failed");
     world_free(w);
 }
 
@@ -234,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_kept),
         cmocka_unit_test(test_answers_that_are_too_long),
         cmocka_unit_test(test_over_a_crash),
+        cmocka_unit_test(test_the_store_fails_meanwhile),
         cmocka_unit_test(test_while_the_first_runs),
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_nested_bodies),
