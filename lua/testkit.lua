@@ -332,7 +332,7 @@ local function new_test(kit)
     check(value, (what or "the value") .. " is " .. tostring(value))
   end
 
-  return t
+  return setmetatable(t, { __index = function(_, name) error(kit.unknown(name), 2) end })
 end
 
 return function(kit)

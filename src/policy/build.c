@@ -15,6 +15,7 @@
 #include "policy/handlers.h"
 #include "policy/memory.h"
 #include "policy/sandbox.h"
+#include "policy/syntax_hint.h"
 #include "policy/webhooks.h"
 #include "policy/site.h"
 
@@ -43,6 +44,7 @@ struct name_check {
     struct generation *generation;
     int file;
     size_t findings;
+    bool only_events; /* the chunk will not run: say now which events do not exist */
 };
 
 static void check_name(void *ctx, const struct bytecode_name *found)
@@ -51,6 +53,13 @@ static void check_name(void *ctx, const struct bytecode_name *found)
     struct generation *generation = check->generation;
     const struct source_file *file = &generation->sources.files[check->file];
     char nearest[NEAREST_SIZE];
+    if (found->sets_field) { /* `function on.x()`: told by the run, if there is one */
+        if (check->only_events && strcmp(found->name, "on") == 0)
+            handlers_check_name(generation->report, file->name, found->line, found->field);
+        return;
+    }
+    if (check->only_events)
+        return;
     if (found->write) {
         check->findings++;
         finding_add(generation->report, file->name, found->line,
@@ -92,10 +101,13 @@ static int write_dump(lua_State *L, const void *data, size_t len, void *ud)
 static bool check_names(struct generation *generation, int file, lua_State *L)
 {
     struct strbuf dump = {0};
-    struct name_check check = {generation, file, 0};
+    struct name_check check = {.generation = generation, .file = file};
     bool capped = memory_cap(generation, false); /* nothing may raise past the buffer */
     lua_dump(L, write_dump, &dump, 0);
     bool readable = bytecode_scan(dump.at, dump.len, check_name, &check);
+    check.only_events = true;
+    if (check.findings > 0)
+        bytecode_scan(dump.at, dump.len, check_name, &check);
     memory_cap(generation, capped);
     strbuf_clear(&dump);
     if (!readable && !generation->warned_of_bytecode) {
@@ -106,6 +118,16 @@ static bool check_names(struct generation *generation, int file, lua_State *L)
 }
 
 /* ---- one file ---- */
+
+/* The parser's message on top of L, with what was probably meant. */
+static void raise_syntax(lua_State *L, const char *text, size_t len)
+{
+    char hint[128];
+    const char *message = lua_tostring(L, -1);
+    if (message && syntax_hint(text, len, message, hint, sizeof(hint)))
+        lua_pushfstring(L, "%s (%s)", message, hint);
+    lua_error(L);
+}
 
 bool build_run_chunk(struct generation *generation, int file, lua_State *L)
 {
@@ -121,7 +143,7 @@ bool build_run_chunk(struct generation *generation, int file, lua_State *L)
     lua_pushfstring(L, "@%s", source->name);
     /* Text only: bytecode could break the state. */
     if (luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t") != LUA_OK)
-        lua_error(L);
+        raise_syntax(L, text, len);
     lua_remove(L, -2);
     bool ok = check_names(generation, file, L);
     if (ok) {

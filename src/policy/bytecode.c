@@ -22,6 +22,7 @@ enum {
     OP_GETFIELD = 14,
     OP_SETTABUP = 15,
     OP_SETTABLE = 16,
+    OP_SETFIELD = 18,
     OP_SELF = 20,
     REGISTERS = 256,
     LINE_IS_ABSOLUTE = -0x80,
@@ -168,6 +169,7 @@ struct walk {
     struct reader absolute;
     bool has_env[REGISTERS];
     const char *text[REGISTERS];
+    const char *global[REGISTERS]; /* the name of the global that it holds */
 };
 
 static uint32_t instruction(const struct function *f, size_t pc)
@@ -216,7 +218,16 @@ static void tell(struct walk *w, const char *name, const char *field, bool write
 {
     if (!name)
         return;
-    struct bytecode_name found = {name, field, w->line, write};
+    struct bytecode_name found = {.name = name, .field = field, .line = w->line, .write = write};
+    w->r->found(w->r->ctx, &found);
+}
+
+static void tell_set(struct walk *w, const char *name, const char *field)
+{
+    if (!name || !field)
+        return;
+    struct bytecode_name found = {.name = name, .field = field, .line = w->line};
+    found.sets_field = true;
     w->r->found(w->r->ctx, &found);
 }
 
@@ -238,12 +249,17 @@ static void step(struct walk *w, size_t pc)
     uint32_t i = instruction(f, pc);
     unsigned a = a_of(i), b = b_of(i), c = c_of(i);
     bool sets_env = false;
-    const char *sets_text = NULL;
+    const char *sets_text = NULL, *sets_global = NULL;
     switch (op_of(i)) {
     case OP_GETTABUP:
-        if ((int)b == f->env)
-            tell(w, text_at(f, c), field_after(f, pc, a), false);
+        if ((int)b == f->env) {
+            sets_global = text_at(f, c);
+            tell(w, sets_global, field_after(f, pc, a), false);
+        }
         break;
+    case OP_SETFIELD:
+        tell_set(w, w->global[a], text_at(f, b));
+        return;
     case OP_SETTABUP:
         if ((int)a == f->env)
             tell(w, text_at(f, b), NULL, true);
@@ -271,6 +287,7 @@ static void step(struct walk *w, size_t pc)
     }
     w->has_env[a] = sets_env;
     w->text[a] = sets_text;
+    w->global[a] = sets_global;
 }
 
 static void walk_code(struct reader *r, const struct function *f)

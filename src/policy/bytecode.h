@@ -13,6 +13,7 @@ struct bytecode_name {
     const char *field; /* `os.execute`: "execute"; NULL when the name stands alone */
     int line;
     bool write;
+    bool sets_field; /* `name.field = …` or `function name.field()`; not `write` then */
 };
 typedef void (*bytecode_found)(void *ctx, const struct bytecode_name *name);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timetext.h"
+#include "policy/status.h"
 #include "policy/task_parts.h"
 
 enum { ERRORS_MIN = 5, ERROR_PERCENT = 5 };
@@ -259,6 +260,7 @@ struct json *canary_json(const struct policy *policy, struct arena *arena)
         json_addi(arena, out, "runs", (int64_t)generation->runs);
         json_addi(arena, out, "errors", (int64_t)generation->failures);
         add_time(arena, out, "since", canary->since);
+        json_add(arena, out, "hooks", status_hooks(generation, arena));
     }
     json_addi(arena, out, "rollbacks", canary ? (int64_t)canary->rollbacks : 0);
     if (canary && canary->last.how)

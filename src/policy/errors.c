@@ -145,14 +145,15 @@ static struct error_entry *find(struct error_log *log, const struct policy_error
     }
     if (log->count < ERRORS_KEPT)
         oldest = &log->entries[log->count++];
+    xfree(oldest->traceback);
     *oldest = (struct error_entry){.what = *what, .first = wall_now()};
     text_copy(oldest->event, sizeof(oldest->event), span_of(event));
     return oldest;
 }
 
 /* The traceback is for whoever mends the place; one line of the log, frames separated by "|". */
-static void log_traceback(struct generation *generation, const struct error_entry *entry,
-                          lua_State *stack)
+static void take_traceback(struct generation *generation, struct error_entry *entry,
+                           lua_State *stack)
 {
     lua_State *L = generation->L;
     bool capped = memory_cap(generation, false);
@@ -165,8 +166,11 @@ static void log_traceback(struct generation *generation, const struct error_entr
         at[0] = ' ';
         at[1] = '|';
     }
-    LOG(LOG_WARN, "policy traceback", L_STR("file", entry->what.file),
-        L_INT("line", entry->what.line), L_STR("traceback", text));
+    xfree(entry->traceback);
+    entry->traceback = xstrdup(text);
+    if (!generation->dry)
+        LOG(LOG_WARN, "policy traceback", L_STR("file", entry->what.file),
+            L_INT("line", entry->what.line), L_STR("traceback", text));
 }
 
 /* A place is a file and a line, whatever was said there. */
@@ -198,23 +202,24 @@ void errors_record(struct generation *generation, const struct policy_error *wha
     text_copy(entry->cp, sizeof(entry->cp), span_of(event->cp ? event->cp : ""));
     text_copy(entry->example, sizeof(entry->example),
               span_of(event->example ? event->example : ""));
-    if (generation->dry) /* of what is only tried its own list tells */
-        return;
     if (entry->count > 1 && now - entry->logged < LOG_EVERY_MS)
         return;
     entry->logged = now;
-    LOG(LOG_ERROR, "policy error", L_STR("file", what->file[0] ? what->file : NULL),
-        L_INT("line", what->line), L_STR("event", event->event), L_STR("cp", event->cp),
-        L_INT("generation", generation->number), L_INT("count", entry->count),
-        L_STR("error", what->message));
+    if (!generation->dry) /* of what is only tried its own list tells */
+        LOG(LOG_ERROR, "policy error", L_STR("file", what->file[0] ? what->file : NULL),
+            L_INT("line", what->line), L_STR("event", event->event), L_STR("cp", event->cp),
+            L_INT("generation", generation->number), L_INT("count", entry->count),
+            L_STR("error", what->message));
     if (stack && !was_traced(log, what, now)) {
         entry->traced = now;
-        log_traceback(generation, entry, stack);
+        take_traceback(generation, entry, stack);
     }
 }
 
 void errors_clear(struct error_log *log)
 {
+    for (size_t i = 0; i < log->count; i++)
+        xfree(log->entries[i].traceback);
     XFREE(log->entries);
     log->count = 0;
 }

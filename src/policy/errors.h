@@ -32,6 +32,7 @@ struct error_entry {
     uint64_t count;
     wall_t first, last;
     mono_t logged, traced; /* when the log last got it, and its traceback */
+    char *traceback;       /* the newest, frames separated by " |"; NULL if there was none */
 };
 
 struct error_log { /* a policy's; the generations share it */

@@ -70,6 +70,12 @@ static void report_unknown(struct policy_report *report, const char *file, int l
         finding_add(report, file, line, "on.%s is no event", name);
 }
 
+void handlers_check_name(struct policy_report *report, const char *file, int line, const char *name)
+{
+    if (!row_of(name) && !isupper((unsigned char)name[0]))
+        report_unknown(report, file, line, name);
+}
+
 /* What is wrong with defining `name` in `file`; true if nothing is, or if it was reported. */
 static bool check(struct generation *generation, lua_State *L, const char *name, int line)
 {

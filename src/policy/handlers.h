@@ -5,6 +5,9 @@
 
 #include "policy/build.h"
 
+/* Adds a finding if `on.<name>` is no event and no action. */
+void handlers_check_name(struct policy_report *report, const char *file, int line,
+                         const char *name);
 /* How many events and actions the file handles. */
 size_t handlers_of_file(const struct generation *generation, int file);
 void hook_stats_count(struct hook_stats *stats, bool failed, int64_t run_us, uint32_t waits);

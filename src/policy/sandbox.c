@@ -80,16 +80,23 @@ static void find_nearest(lua_State *L, const char *word, const char *const *more
     XFREE(names);
 }
 
-/* Pushes the table behind a library on top of the stack; false (nothing pushed) for other values.
+/* Pushes the table behind a library, or behind a table of the API (api_freeze), on top of the
+ * stack; false (nothing pushed) for other values, and for those of which any member may be asked.
  */
 static bool push_real(lua_State *L)
 {
-    if (!lua_getmetatable(L, -1))
+    if (!lua_istable(L, -1) || !lua_getmetatable(L, -1))
         return false;
-    lua_rawgetp(L, -1, &real_key);
+    if (lua_rawgetp(L, -1, &real_key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "__index");
+        lua_rawget(L, -2);
+    }
     lua_remove(L, -2);
-    if (lua_istable(L, -1))
+    if (lua_istable(L, -1) && luaL_getmetafield(L, -1, "__index") != LUA_TNIL) {
+        lua_pop(L, 1);
         return true;
+    }
     lua_pop(L, 1);
     return false;
 }

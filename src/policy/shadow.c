@@ -348,6 +348,7 @@ struct json *shadow_json(const struct policy *policy, struct arena *arena)
     json_addi(arena, out, "memory", (int64_t)shadow->generation->memory);
     json_addi(arena, out, "overlayBytes", (int64_t)dry_bytes(shadow->dry));
     json_addi(arena, out, "overlayOverflow", (int64_t)dry_overflow(shadow->dry));
+    json_add(arena, out, "hooks", status_hooks(shadow->generation, arena));
     comparison_json(&shadow->comparison, arena, out);
     json_add(arena, out, "errors", status_error_items(&shadow->errors, arena));
     return out;

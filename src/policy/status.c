@@ -86,7 +86,7 @@ static void add_hook(struct arena *arena, struct json *object, const char *name,
     json_add(arena, object, name, item);
 }
 
-static struct json *hooks(struct arena *arena, const struct generation *generation)
+struct json *status_hooks(const struct generation *generation, struct arena *arena)
 {
     struct json *object = json_new(arena, JSON_OBJECT);
     for (const struct hook_row *row = hook_rows; row->name; row++) {
@@ -134,7 +134,7 @@ struct json *status_policies(const struct policy *policy, struct arena *arena)
         add_time(arena, out, "loadedAt", current->loaded_at);
         add_bool(arena, out, "filesDiffer", policy->files_differ);
         json_add(arena, out, "files", file_list(arena, &current->sources));
-        json_add(arena, out, "hooks", hooks(arena, current));
+        json_add(arena, out, "hooks", status_hooks(current, arena));
         json_addi(arena, out, "memory", (int64_t)current->memory);
         json_addi(arena, out, "memoryPeak", (int64_t)current->memory_peak);
     }
@@ -172,6 +172,7 @@ static struct json *error_item(struct arena *arena, const struct error_entry *en
     add_time(arena, item, "last", entry->last);
     if (entry->example[0])
         json_adds(arena, item, "example", entry->example);
+    json_adds(arena, item, "traceback", entry->traceback);
     return item;
 }
 

@@ -14,6 +14,8 @@ struct json *status_policies(const struct policy *policy, struct arena *arena);
 /* {total, items: [{file, line, message, event, cp, generation, count, first, last, example}]},
  * newest first. */
 struct json *status_errors(const struct policy *policy, struct arena *arena);
+/* The member `hooks` of it, of any generation. */
+struct json *status_hooks(const struct generation *generation, struct arena *arena);
 /* The items of such a list. */
 struct json *status_error_items(const struct error_log *log, struct arena *arena);
 /* {ok, generation, errorCount, errors: [{file, line, message}], files, tests, filesDiffer} */

@@ -174,6 +174,19 @@ static int kit_tag(lua_State *L)
     return 0;
 }
 
+/* What to say of a word that `t` does not have. */
+static int kit_unknown(lua_State *L)
+{
+    const char *name = luaL_tolstring(L, 1, NULL);
+    size_t count = 0;
+    while (api_table_t.rows[count].name)
+        count++;
+    const char *near = text_nearest(name, api_table_t.rows, count, sizeof(api_table_t.rows[0]));
+    lua_pushfstring(L, "there is no t.%s%s%s%s", name, near ? "; did you mean t." : "",
+                    near ? near : "", near ? "?" : "");
+    return 1;
+}
+
 static int kit_allow_failures(lua_State *L)
 {
     testkit_of(L)->failures_allowed = true;
@@ -292,6 +305,7 @@ void testkit_push_functions(lua_State *L)
                                          {"set_clock", kit_set_clock},
                                          {"tag", kit_tag},
                                          {"allow_failures", kit_allow_failures},
+                                         {"unknown", kit_unknown},
                                          {"tx", kit_tx},
                                          {"request", kit_request},
                                          {"answer", kit_answer},

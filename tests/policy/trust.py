@@ -304,7 +304,11 @@ async def check_wild(world):
     _, errors = await world.rest("GET", "/policies/errors")
     report.equal("the live errors are the live ones",
                  {(e["file"], e["line"]) for e in errors["items"]}, {("10-rules.lua", 5)})
+    report.check("an error has its traceback", "10-rules.lua:5: in function" in errors["items"][0]["traceback"], errors)
     after = (await world.rest("GET", "/policies"))[1]
+    hook = after["hooks"]["authorize"]
+    report.check("a hook has its figures", hook["calls"] > hook["errors"] > 0 and hook["p99Us"] >= hook["p50Us"] > 0
+                 and "waits" in hook, hook)
     report.equal("the generation stays", after["generation"], before["generation"])
     status, got = await world.rest("POST", "/policies/shadow", {"dir": world.folders.make("broken", "x = 1\n")})
     report.check("a folder with problems does not watch", status == 409 and got["errors"], got)

@@ -48,6 +48,9 @@ static const struct broken broken[] = {
     {"function on.start() return string.fomat('x') end", 1,
      "string.fomat is unknown (did you mean string.format?)"},
     {"function on.start() return undefined_thing end", 1, "undefined_thing is unknown"},
+    {"function on.start() log.wran('x') end", 1, "log.wran is unknown (did you mean log.warn?)"},
+    {"function on.start()\n  lcoal x = 1\nend", 2, "did you mean local instead of lcoal?"},
+    {"function on.strat() end\nfunction on.stop() lgo.info('x') end", 1, "did you mean on.start?"},
     {"function on.start() esle() end", 1, "did you mean else?"},
     /* globals */
     {"counter = 0\nfunction on.start() end", 1, "assignment to the global 'counter'"},

@@ -24,8 +24,11 @@ static int write_dump(lua_State *L, const void *data, size_t len, void *ud)
 static void add_name(void *ctx, const struct bytecode_name *name)
 {
     struct strbuf *out = ctx;
-    strbuf_addf(out, "%s%s%s%s%s:%d", out->len > 0 ? " " : "", name->write ? "=" : "", name->name,
-                name->field ? "." : "", name->field ? name->field : "", name->line);
+    strbuf_addf(out, "%s%s%s%s%s:%d", out->len > 0 ? " " : "",
+                name->write        ? "="
+                : name->sets_field ? ">"
+                                   : "",
+                name->name, name->field ? "." : "", name->field ? name->field : "", name->line);
 }
 
 static void dump_of(const char *code, struct strbuf *dump)
@@ -59,7 +62,8 @@ static void names_and_lines(void **state)
     check("return os.execute('x')", "os.execute:1");
     check("local s = log:info('x')", "log.info:1");
     check("local t = {a = b, [c] = d}", "b:1 c:1 d:1");
-    check("function on.authorize(x)\n  return tags[x]\nend", "tags:2 on:1");
+    check("function on.authorize(x)\n  return tags[x]\nend", "tags:2 on:1 >on.authorize:1");
+    check("a.b, c.d = 1, e.f\nlocal x = g x.y = 1", "a:1 c:1 e.f:1 >c.d:1 >a.b:1 g:2 >g.y:2");
     check("return _ENV.x", "x:1");
     check("return _ENV['x'], _ENV.y.z", "x:1 y.z:1");
     check("_ENV.x = 1", "=x:1");
