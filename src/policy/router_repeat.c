@@ -160,8 +160,7 @@ static const char *why_no_answer(const struct json *kept)
 {
     if (!json_get(kept, "status"))
         return "the first request with this Idempotency-Key was cut off, by a restart of the "
-               "server or "
-               "because its store failed: look what became of it";
+               "server or because its store failed: look what became of it";
     return "the first request with this Idempotency-Key was answered, but the answer was too long "
            "to be kept";
 }
