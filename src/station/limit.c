@@ -136,17 +136,25 @@ static void tell(const struct limiter *limiter, struct slot *slot, const char *w
         L_STR("why", why));
 }
 
-static void accepted(struct limiter *limiter, struct slot *slot)
+/* A car that is told less has the site's time to follow. */
+static void note_falling(struct limiter *limiter, struct slot *slot)
 {
     const struct site *site = station_site_of(limiter->st, limiter->cp);
-    bool lower = limiter->sent_a >= 0 && (slot->held_a < 0 || limiter->sent_a < slot->held_a);
-    if (lower && slot->kind == SLOT_TX && site && site->settle_ms > 0) {
-        bool still = mono_now() < slot->falling_until;
-        double from =
-            slot->held_a < 0 ? station_max_amps(limiter->st, slot->transaction) : slot->held_a;
-        slot->falling_a = still && slot->falling_a > from ? slot->falling_a : from;
-        slot->falling_until = mono_now() + site->settle_ms;
-    }
+    const struct transaction *tx = station_transaction(limiter->st, slot->transaction);
+    if (slot->kind != SLOT_TX || !site || !tx || limiter->sent_a < 0)
+        return;
+    double from = limit_held_by(limiter, slot, site, tx);
+    if (mono_now() < slot->falling_until && slot->falling_a > from)
+        from = slot->falling_a;
+    if (limiter->sent_a >= from)
+        return;
+    slot->falling_a = from;
+    slot->falling_until = mono_now() + site->settle_ms;
+}
+
+static void accepted(struct limiter *limiter, struct slot *slot)
+{
+    note_falling(limiter, slot);
     slot->held_a = limiter->sent_a;
     slot->doubt_a = NO_LIMIT;
     slot->confirmed = true;
@@ -605,6 +613,7 @@ void limit_forget(struct station *st, const char *cp)
     if (!limiter)
         return;
     limiter->count = 0;
+    limiter->keys_known = false;
     limiter->dirty = true;
     limiter_keep(limiter);
     limiter_free(limiter);

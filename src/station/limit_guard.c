@@ -21,8 +21,8 @@ static double most_of(struct station *st, const struct site *site, int64_t trans
 }
 
 /* Without a profile of its own a transaction follows the failsafe, if that was accepted. */
-static double held_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
-                      const struct transaction *tx)
+double limit_held_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
+                     const struct transaction *tx)
 {
     const struct slot *failsafe = slot_find(limiter, SLOT_FAILSAFE, 0);
     if (slot && slot->held_a >= 0)
@@ -42,7 +42,7 @@ static double least(double doubt, double drawn, double most)
 static double drawn_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
                        const struct transaction *tx)
 {
-    double drawn = held_by(limiter, slot, site, tx);
+    double drawn = limit_held_by(limiter, slot, site, tx);
     if (slot && slot_is_sent(limiter, slot)) {
         double sent = limiter->sent_a < 0 ? most_of(site->st, site, tx->id) : limiter->sent_a;
         drawn = sent > drawn ? sent : drawn;
@@ -85,7 +85,7 @@ static struct load load_of(struct station *st, const struct site *site, const st
         if (slot && slot == except)
             continue;
         load.drawn_a += drawn_by(limiter, slot, site, tx);
-        load.falling |= slot && is_falling(limiter, slot, held_by(limiter, slot, site, tx));
+        load.falling |= slot && is_falling(limiter, slot, limit_held_by(limiter, slot, site, tx));
     }
     return load;
 }
@@ -98,7 +98,7 @@ bool limit_allowed(struct limiter *limiter, const struct slot *slot, double want
     *out = wanted;
     if (!site || !tx)
         return true;
-    double held = held_by(limiter, slot, site, tx);
+    double held = limit_held_by(limiter, slot, site, tx);
     double asked = wanted < 0 ? most_of(st, site, tx->id) : wanted;
     if (asked <= held + 1e-6)
         return true;

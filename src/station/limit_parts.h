@@ -93,6 +93,10 @@ bool limiter_must_clear(const struct limiter *limiter, const struct slot *slot);
 /* How much of `wanted` (rounded) may be sent for this slot now; negative and not NO_LIMIT never.
  * False: it must wait. */
 bool limit_allowed(struct limiter *limiter, const struct slot *slot, double wanted, double *out);
+/* What the charger follows for this transaction as far as we know: `slot` (NULL: it has none), the
+ * failsafe, or as much as it can give. */
+double limit_held_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
+                     const struct transaction *tx);
 /* When the guard changes its mind by itself; INT64_MAX never. */
 mono_t limit_next_settled(struct station *st);
 
