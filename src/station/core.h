@@ -41,6 +41,10 @@ struct station {
     struct map failures;      /* admit.c: address → struct failure * */
     struct batch *rows;       /* of this turn; NULL while there are none */
     bool rows_hold_upserts;
+    uint64_t rows_serial;
+    struct batch *kept; /* retry.c: oldest first */
+    size_t kept_count;
+    struct timer retry_timer;
     struct dirty *dirty;
     size_t dirty_count, dirty_room;
     size_t items; /* CALLs and events, queued or active, of all lanes */
@@ -56,6 +60,8 @@ struct station {
 
 /* A row in the batch of this turn; its strings belong into *arena. */
 struct record *station_row(struct station *st, enum record_kind kind, struct arena **arena);
+/* A batch with the rows of a turn, once more (retry.c). */
+void station_submit_rows(struct station *st, struct batch *batch_owned);
 /* Every batch goes out and comes back through these two. */
 void station_submit(struct station *st, struct batch *batch_owned);
 void station_batch_back(struct station *st, const struct batch *batch);
@@ -124,9 +130,18 @@ void kv_clear(struct station *st);
 void tag_restore(struct station *st, const struct record_id_tag *row);
 void kv_restore(struct station *st, const struct record_kv *row);
 void kv_init(struct station *st);
+/* A KV or KV_DELETE record becomes what the key holds now. */
+void kv_refresh(struct station *st, struct record *record, struct arena *arena);
 void pending_init(struct station *st);
 void pending_clear(struct station *st);
 /* A kv row, if it is one of a pending start. */
 void pending_restore(struct station *st, const struct record_kv *row);
+
+/* ---- retry.c ---- */
+
+void retry_init(struct station *st);
+void retry_clear(struct station *st);
+/* The rows of a turn came back: kept and written again if they failed and must not be lost. */
+void retry_rows(struct station *st, struct batch *batch_owned);
 
 #endif

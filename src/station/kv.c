@@ -117,6 +117,14 @@ static void put(struct station *st, const char *key, const char *json, wall_t ex
     row->kv = (struct record_kv){arena_strdup(arena, key), arena_strdup(arena, json), expires_ms};
 }
 
+void kv_refresh(struct station *st, struct record *record, struct arena *arena)
+{
+    const struct kv_entry *entry = map_gets(&st->kv, record->kv.key);
+    record->kind = entry ? RECORD_KV : RECORD_KV_DELETE;
+    record->kv.value = entry ? arena_strdup(arena, entry->value) : NULL;
+    record->kv.expires_ms = entry ? entry->expires_ms : ABSENT;
+}
+
 bool station_kv_update(struct station *st, const char *key, const char *json, struct reason *why)
 {
     const struct kv_entry *before = map_gets(&st->kv, key);

@@ -390,6 +390,7 @@ struct batch {
     struct arena arena;
     struct record *first, *last;
     struct batch *next;                           /* the store's queue */
+    uint64_t serial;                              /* the station's: of the rows of a turn */
     bool failed;                                  /* set before done: nothing of it was stored */
     void (*done)(void *ctx, struct batch *batch); /* NULL: nobody waits; the batch stays the
                                                      callee's only during the call */

@@ -1,7 +1,7 @@
 /* Rows and batches on their way to the store: see core.h for why there are two kinds.
  *
  * Every string in a row is copied into its batch. A batch of a turn that fails has promised
- * nothing: it is counted and logged, and what it held is lost. */
+ * nothing: it is counted and logged, and what it held is lost, but for what is kept by retry.c. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "station/core.h"
@@ -42,7 +42,14 @@ static void submit_now(struct station *st, struct batch *batch)
 static void on_rows_back(void *ctx, struct batch *batch)
 {
     station_batch_back(ctx, batch);
-    batch_free(batch);
+    retry_rows(ctx, batch);
+}
+
+void station_submit_rows(struct station *st, struct batch *batch)
+{
+    batch->done = on_rows_back;
+    batch->ctx = st;
+    submit_now(st, batch);
 }
 
 static void submit_rows(struct station *st)
@@ -52,9 +59,8 @@ static void submit_rows(struct station *st)
         return;
     st->rows = NULL;
     st->rows_hold_upserts = false;
-    batch->done = on_rows_back;
-    batch->ctx = st;
-    submit_now(st, batch);
+    batch->serial = ++st->rows_serial;
+    station_submit_rows(st, batch);
 }
 
 void station_batch_back(struct station *st, const struct batch *batch)

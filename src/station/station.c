@@ -26,6 +26,7 @@ struct station *station_new(const struct station_settings *settings,
     st->charge_points.ignore_case = true; /* T2 */
     st->tags.ignore_case = true;          /* A1 */
     kv_init(st);
+    retry_init(st);
     pending_init(st);
     limits_init(st);
     return st;
@@ -57,6 +58,7 @@ void station_free(struct station *st)
     transactions_clear(st);
     tags_clear(st);
     kv_clear(st);
+    retry_clear(st);
     pending_clear(st);
     limits_clear(st);
     failures_clear(st);

@@ -388,6 +388,57 @@ static void at_last_it_stays_due(void **state)
     fake_free(f);
 }
 
+/* ---- the store fails ---- */
+
+static void what_the_store_did_not_take_is_written_again(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    f->on_event = write_in_on_stop;
+    stop(f, "1");
+    f->fail = 3; /* the rows of this turn, and two more tries */
+    station_flush(f->st);
+    assert_true(
+        station_kv_set(f->st, "wallet", "-100", 0, NULL)); /* somebody else paid meanwhile */
+    f->hold = true;
+    station_flush(f->st);
+    f->hold = false;
+    pass(f, 1000);
+    pass(f, 1000);
+    EXPECT_ROWS(f, 0, "FINISHED");
+    pass(f, 1000);
+    EXPECT_ROWS(f, 1, "PRICE id=1 total=64");
+    EXPECT_ROWS(f, 0, "KV key=wallet value=-64"); /* never the older value */
+    EXPECT_ROWS(f, 1, "TX_VARS id=1 vars={\"paid\":64}");
+    EXPECT_ROWS(f, 1, "FINISHED id=1");
+    EXPECT_ROWS(f, 1, "KV key=wallet value=-100");
+    store_release(f);
+    fake_free(f);
+}
+
+static void failed_batches_go_in_their_order(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_transaction();
+    f->fail = -1;
+    assert_true(station_kv_set(f->st, "a", "1", 0, NULL));
+    station_flush(f->st);
+    assert_true(station_kv_set(f->st, "b", "2", 0, NULL));
+    station_flush(f->st);
+    say(f, "CP1", "[2,\"h\",\"Heartbeat\",{}]"); /* its message is given up */
+    station_flush(f->st);
+    next_sent(f);
+    pass(f, 1000);
+    f->fail = 0;
+    size_t before = f->rows.count;
+    pass(f, 1000); /* one a second … */
+    pass(f, 0);    /* … and the rest at once when it works again */
+    EXPECT_ROWS(f, 1, "KV key=a");
+    EXPECT_ROWS(f, 1, "KV key=b");
+    assert_non_null(strstr(f->rows.at[before], "key=a"));
+    fake_free(f);
+}
+
 /* ---- estimates (X15) ---- */
 
 static size_t rows_when_told;
@@ -439,6 +490,8 @@ int main(void)
         cmocka_unit_test(not_even_asked_for_its_price),
         cmocka_unit_test(policies_without_room_are_asked_again),
         cmocka_unit_test(at_last_it_stays_due),
+        cmocka_unit_test(what_the_store_did_not_take_is_written_again),
+        cmocka_unit_test(failed_batches_go_in_their_order),
         cmocka_unit_test(the_price_of_an_estimate_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
