@@ -188,6 +188,8 @@ static void all_kinds(void **state)
     struct batch *batch = batch_new();
     for (int kind = RECORD_CHARGE_POINT; kind <= RECORD_JOB; kind++)
         batch_add(batch, (enum record_kind)kind);
+    batch_add(batch, RECORD_PRICE)->price =
+        (struct record_price){.cp = "CP1", .id = 7, .currency = "EUR", .digits = 2, .total = 64};
     struct record *command = batch_add(batch, RECORD_COMMAND);
     command->command = (struct record_command){.id = "u-1",
                                                .cp = "CP1",
@@ -218,6 +220,8 @@ static void all_kinds(void **state)
     assert_non_null(strstr(ear.heard.at, "\"payload\":{\"type\":\"Soft\"},\"askedAt\":"));
     assert_non_null(strstr(ear.heard.at, "\"response\":{\"status\":\"Accepted\"}"));
     assert_null(strstr(ear.heard.at, "endedAt"));
+    assert_non_null(strstr(ear.heard.at, "\"transactionId\":7,\"currency\":\"EUR\","
+                                         "\"total\":64,\"digits\":2}")); /* one without: not told */
     leave(&ear);
     tear_down(&stage);
 }
