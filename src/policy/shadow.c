@@ -18,7 +18,7 @@
 #include "policy/task_parts.h"
 
 enum {
-    SHARE_PERCENT = 15,     /* of real time; the promise is 25 */
+    SHARE_PERCENT = 10,     /* of real time; the promise is 25, events that it wants cost too */
     CREDIT_MAX_US = 200000, /* saved up while little happens: then nothing is skipped */
     OVERRUNS_MAX = 20,      /* then it is not run any more: it loops */
     IN_FLIGHT_MAX = 1000

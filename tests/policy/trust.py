@@ -297,7 +297,7 @@ async def check_wild(world):
         state = await world.shadow()
         report.check("a candidate that is %s fails, in its own list" % name,
                      state["failed"] > 0 and state["errors"] and state["differing"] > 0, state)
-        # 200 ms are there from the beginning, 12 % are earned, a run that is too long is cut off late
+        # 200 ms are there from the beginning, 10 % are earned, a run that is too long is cut off late
         report.check("a candidate that is %s keeps to its share" % name,
                      state["runMs"] <= 300 + 0.25 * state["runMs"] / max(state["share"], 1e-9), state)
     await world.rest("DELETE", "/policies/shadow")
