@@ -48,6 +48,23 @@ test("who waited takes a turn when it is a kWh behind", function(t)
   t.ok(sum(t, list) <= 100, "the fuse holds")
 end)
 
+test("they do not change places for less", function(t)
+  local list = cars(t, 20)
+  local before = #t.sent(nil, "SetChargingProfile")
+  for n = 1, 16 do t.meter(list[n], { power = 6 * 230 * 3, every = "1m", count = 5 }) end
+  t.advance("2m")
+  for n = 1, 16 do t.ok(t.limit(list[n]) > 0, "car " .. n .. " goes on") end
+  t.eq(#t.sent(nil, "SetChargingProfile"), before)
+end)
+
+test("without the server nobody begins", function(t)
+  t.connect("CP1")
+  t.advance("1s")
+  local profile = t.called("CP1", "SetChargingProfile").csChargingProfiles
+  t.eq(profile.chargingProfilePurpose, "TxDefaultProfile")
+  t.eq(profile.chargingSchedule.chargingSchedulePeriod[1].limit, 0)
+end)
+
 test("a car that ends leaves its share to the others", function(t)
   local list = cars(t, 4)
   for _, tx in ipairs(list) do t.eq(t.limit(tx), 25) end
@@ -117,4 +134,8 @@ test("a raise waits until another car is down", function(t)
   t.advance("5m")
   t.eq(t.limit(fourth), 25)
   t.eq(sum(t, list), 75)
+end)
+
+test("every car that gets in may charge", function(t)
+  t.eq(t.authorize("ANYBODY", "CP1"), "Accepted")
 end)
