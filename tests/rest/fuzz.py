@@ -18,8 +18,7 @@ ODD = [None, True, -1, 0, 1 << 62, 1.5, "", "x" * 300, "\u0000", "é" * 30, [], 
 JSON, TEXT, NOTHING = "application/json", "text/plain", None
 # What goes on for ever by design, and what would end the test's own server or its policies.
 ENDLESS = {"/api/v1/events"}
-
-TOO_LARGE = {"/api/v1/tags:import": (4 << 20) + 1}  # bytes; others: more than rest.max_body
+LARGE = {"/api/v1/tags:import"}  # takes more than rest.max_body: tags_cli.py
 
 
 class Caller:
@@ -108,8 +107,8 @@ def attack(caller, template, method, operation):
         for value in ("%00", "%2F", "%2E%2E", "%zz", "x" * 300, "%F0%9F%9A%97", "-1", "0", "99999999999999999999", "1"):
             caller.call(method, concrete(template, value), b"{}" if method in ("POST", "PUT", "PATCH") else None)
     if "requestBody" in operation:
-        if JSON in operation["requestBody"]["content"]:
-            caller.expect((413,), method, path, b"x" * TOO_LARGE.get(template, 70000))
+        if JSON in operation["requestBody"]["content"] and template not in LARGE:
+            caller.expect((413,), method, path, b"x" * 70000)
         caller.call(method, path, b"<a/>", kind="application/xml")
         schema = body_schema(caller.document, operation)
         if schema and schema.get("properties") is not None and schema.get("additionalProperties") is False:
