@@ -89,8 +89,10 @@ static void all_of_it_is_one_batch(void **state)
     (void)state;
     struct fake *f = fake_with_transaction();
     f->on_event = write_in_on_stop;
-    stop(f, "1");
+    station_flush(f->st);
     size_t before = f->batches;
+    stop(f, "1");
+    assert_int_equal(f->batches, ++before); /* the stop itself */
     EXPECT_ROWS(f, 1, "PRICE id=1"); /* flushes */
     assert_int_equal(f->batches, before + 1);
     EXPECT_ROWS(f, 1, "KV key=wallet value=-64");
