@@ -327,7 +327,7 @@ struct record_local_list {
     const char *cp;
     int64_t version; /* as told by the charger; 0 = empty, -1 = not supported */
     bool full;
-    const char *entries; /* NULL: only the version was told */
+    const char *entries; /* NULL: only the version was told; another one forgets the entries */
     int64_t known_ms;
 };
 

@@ -132,14 +132,23 @@ static void put_entries(struct applier *a, const struct record_local_list *r)
     arena_clear(&arena);
 }
 
-/* A list of which only the version is told keeps its entries, unless that says it has none. */
+/* Of a list of which only the version is told we know the entries if they came with that one. */
+static void forget_other_entries(struct applier *a, const struct record_local_list *r)
+{
+    if (r->version <= 0) /* empty, or none at all */
+        empty_local_list(a, r->cp);
+    else
+        sql_done(a->sql, sql_bind(a->sql, SQL_EMPTY_OTHER_LOCAL_LIST, "ti", r->cp, r->version));
+}
+
 void apply_local_list(struct applier *a, struct record *record, struct arena *arena)
 {
     (void)arena;
     const struct record_local_list *r = &record->local_list;
-    bool none = !r->entries && r->version <= 0;
+    if (!r->entries)
+        forget_other_entries(a, r);
     sql_done(a->sql, sql_bind(a->sql, SQL_PUT_LOCAL_LIST, "tii", r->cp, r->version, r->known_ms));
-    if (none || (r->entries && r->full))
+    if (r->entries && r->full)
         empty_local_list(a, r->cp);
     if (r->entries)
         put_entries(a, r);

@@ -174,6 +174,9 @@ const char *const sql_texts[SQL_COUNT] = {
         " ON CONFLICT (cp) DO UPDATE SET version = excluded.version, known_ms = excluded.known_ms",
     [SQL_FORGET_LOCAL_LIST] = "DELETE FROM local_list WHERE cp = ?",
     [SQL_EMPTY_LOCAL_LIST] = "DELETE FROM local_list_entry WHERE cp = ?",
+    [SQL_EMPTY_OTHER_LOCAL_LIST] =
+        "DELETE FROM local_list_entry WHERE cp = ?1 AND NOT EXISTS (SELECT 1 FROM local_list WHERE"
+        " cp = ?1 AND version = ?2)",
     [SQL_PUT_LOCAL_LIST_ENTRY] =
         "INSERT INTO local_list_entry (cp, id_tag, info) VALUES (?,?,?)"
         " ON CONFLICT (cp, id_tag) DO UPDATE SET id_tag = excluded.id_tag, info = excluded.info",

@@ -266,10 +266,10 @@ static void test_local_list(void **state)
     assert_rows(rig, "local_list_tags", "{\"cpid\":\"CP1\"}",
                 "[{\"idTag\":\"B\",\"idTagInfo\":{\"status\":\"Expired\"}},"
                 "{\"idTag\":\"c\",\"idTagInfo\":{\"status\":\"Invalid\"}}]");
-    /* only the version: the entries stay */
-    local_list(rig, 5, false, NULL);
+    /* only the version, and it is the one that we know: the entries stay */
+    local_list(rig, 4, false, NULL);
     assert_rows(rig, "local_list", "{\"cpid\":\"CP1\"}",
-                "[{\"cpid\":\"CP1\",\"version\":5,\"knownMs\":15,\"size\":2}]");
+                "[{\"cpid\":\"CP1\",\"version\":4,\"knownMs\":14,\"size\":2}]");
     /* a whole one replaces all */
     local_list(rig, 6, true, "[{\"idTag\":\"e\"}]");
     assert_rows(rig, "local_list_tags", "{\"cpid\":\"CP1\"}",
@@ -291,6 +291,19 @@ static void test_local_list_is_none(void **state)
     assert_rows(rig, "local_list", "{\"cpid\":\"CP1\"}",
                 "[{\"cpid\":\"CP1\",\"version\":0,\"knownMs\":10,\"size\":0}]");
     assert_rows(rig, "local_list", "{\"cpid\":\"CP2\"}", "[]");
+}
+
+/* The charger tells another version than ours: what it holds, only somebody else knows. */
+static void test_local_list_of_others(void **state)
+{
+    struct rig *rig = *state;
+    for (int64_t told = 2; told <= 4; told += 2) { /* older, newer */
+        local_list(rig, 3, true, "[{\"idTag\":\"e\"}]");
+        local_list(rig, told, false, NULL);
+        rig_rows(rig, "local_list", "{\"cpid\":\"CP1\"}");
+        assert_non_null(strstr(rig->rows, "\"size\":0}"));
+        assert_rows(rig, "local_list_tags", "{\"cpid\":\"CP1\"}", "[]");
+    }
 }
 
 /* Entries that are none fail their batch, and only that; nothing of it stays. */
@@ -347,6 +360,7 @@ int main(void)
         TEST(test_profile_after_failure),
         TEST(test_local_list),
         TEST(test_local_list_is_none),
+        TEST(test_local_list_of_others),
         TEST(test_local_list_is_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
