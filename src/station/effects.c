@@ -231,7 +231,8 @@ static int64_t profile_transaction(const struct effect *e, const struct json *pr
     return at && at->transaction_id ? at->transaction_id : ABSENT;
 }
 
-static void add_profile(const struct effect *e, const struct json *profile, int64_t connector)
+static struct record_charging_profile *add_profile(const struct effect *e,
+                                                   const struct json *profile, int64_t connector)
 {
     struct arena *arena;
     char *cp;
@@ -243,16 +244,19 @@ static void add_profile(const struct effect *e, const struct json *profile, int6
         .id = int_of(profile, "chargingProfileId"),
         .stack_level = int_of(profile, "stackLevel"),
         .purpose = arena_strdup(arena, json_gets(profile, "chargingProfilePurpose")),
-        .transaction_id = profile_transaction(e, profile, connector),
+        .transaction_id = ABSENT,
         .profile = arena_strndup(arena, profile->raw.at, profile->raw.len),
         .accepted_ms = wall_now()};
+    return row;
 }
 
 static void set_charging_profile(const struct effect *e)
 {
     const struct json *profile = json_get(e->request, "csChargingProfiles");
+    int64_t connector = int_of(e->request, "connectorId");
     if (accepted(e) && profile)
-        add_profile(e, profile, int_of(e->request, "connectorId"));
+        add_profile(e, profile, connector)->transaction_id =
+            profile_transaction(e, profile, connector);
 }
 
 /* P4: `id` overrules the others, else all that are given must match. Unknown: the charger has none
@@ -372,8 +376,8 @@ static void get_log(const struct effect *e)
 
 /* ---- remote starts (X16, C7) ---- */
 
-/* Its profile is a TxProfile for the transaction that comes of it, on the connector that was named.
- */
+/* Its profile is a TxProfile for the transaction that comes of it, on the connector that was named:
+ * not for one that is open there while this still waits for its start. */
 static void remote_start_transaction(const struct effect *e)
 {
     const struct json *profile = json_get(e->request, "chargingProfile");
@@ -381,7 +385,9 @@ static void remote_start_transaction(const struct effect *e)
     if (!accepted(e))
         pending_refused(e->st, e->call->id);
     else if (profile && connector != ABSENT)
-        add_profile(e, profile, connector);
+        add_profile(e, profile, connector)->transaction_id =
+            pending_waits(e->st, e->call->id) ? int_of(profile, "transactionId")
+                                              : profile_transaction(e, profile, connector);
 }
 
 static const struct {

@@ -289,6 +289,15 @@ void pending_refused(struct station *st, const char *command)
     }
 }
 
+bool pending_waits(const struct station *st, const char *command)
+{
+    for (size_t i = 0; i < st->pending_count; i++) {
+        if (text_is(st->pending[i]->command, command))
+            return true;
+    }
+    return false;
+}
+
 /* Both are known to be objects; what does not fit is said. */
 static void merge(struct vars *into, const char *json, const char *cp)
 {

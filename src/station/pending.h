@@ -11,6 +11,8 @@ void pending_sent(struct station *st, const struct charge_point *cp, const struc
                   const char *vars);
 /* That command was refused, or never went out. */
 void pending_refused(struct station *st, const char *command);
+/* False: a StartTransaction took it, or something else ended it. */
+bool pending_waits(const struct station *st, const char *command);
 /* A StartTransaction came: the one that it answers goes, and its vars become part of `into`. */
 void pending_take(struct station *st, const struct charge_point *cp, int64_t connector,
                   const char *id_tag, struct vars *into);

@@ -43,6 +43,8 @@ void apply_availability(struct applier *applier, struct record *record, struct a
 void apply_job(struct applier *applier, struct record *record, struct arena *arena);
 /* The job that a status belongs to, which keeps it as its newest; or ABSENT. */
 int64_t apply_status_of_job(struct applier *applier, const struct record_job_status *status);
+/* A transaction has begun (out_id): the TxProfiles that waited for it are its own. */
+void apply_profiles_begin(struct applier *applier, const struct record_start *start);
 /* The transaction has stopped: its profiles with it (P4). */
 void apply_profiles_end(struct applier *applier, const struct record_stop *stop);
 /* The charge point is deleted: what is known of its present state with it. */

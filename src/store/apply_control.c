@@ -80,6 +80,14 @@ static bool any_tx_profile(struct applier *a)
     return a->tx_profiles == TX_PROFILES_SOME;
 }
 
+/* What was accepted before a transaction began is for that one: of a remote start, for instance. A
+ * start that comes late (X5) began before. */
+void apply_profiles_begin(struct applier *a, const struct record_start *r)
+{
+    if (!(r->flags & TX_LATE) && any_tx_profile(a))
+        sql_done(a->sql, sql_bind(a->sql, SQL_BIND_TX_PROFILES, "iti", r->out_id, r->cp, r->evse));
+}
+
 /* Without a TxProfile in the file a stop costs nothing here, and with some one look into an index
  * that holds nothing else. */
 void apply_profiles_end(struct applier *a, const struct record_stop *r)

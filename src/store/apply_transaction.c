@@ -51,6 +51,7 @@ void apply_start(struct applier *a, struct record *record, struct arena *arena)
     r->out_parent_id_tag = r->parent_id_tag;
     r->out_expiry = r->expiry;
     sql_done(a->sql, row);
+    apply_profiles_begin(a, r);
 }
 
 /* Where the statement found something to stop. */

@@ -165,7 +165,9 @@ const char *const sql_texts[SQL_COUNT] = {
         " (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR tx = ?6)",
     [SQL_FORGET_PROFILES] = "DELETE FROM charging_profile WHERE cp = ?",
     [SQL_ANY_TX_PROFILE] = "SELECT 1 FROM charging_profile WHERE purpose = 'TxProfile' LIMIT 1",
-    /* One without a transaction belongs to that which ran, or was about to, on its connector. */
+    [SQL_BIND_TX_PROFILES] = "UPDATE charging_profile SET tx = ?1 WHERE cp = ?2 AND"
+                             " purpose = 'TxProfile' AND tx IS NULL AND connector = ?3",
+    /* One that was never bound belongs to what ran on its connector before the start was told. */
     [SQL_END_TX_PROFILES] =
         "DELETE FROM charging_profile WHERE cp = ?1 AND purpose = 'TxProfile' AND"
         " (tx = ?2 OR (tx IS NULL AND connector = ?3 AND accepted_ms <= ?4))",

@@ -6,7 +6,9 @@
 /* The charger answers the CALL that was sent last with this payload. */
 static void answer(struct fake *f, const char *payload)
 {
-    const char *at = strstr(f->sent.at[f->sent.count - 1], "[2,\"");
+    const char *at = NULL;
+    for (size_t i = f->sent.count; i > 0 && !at; i--)
+        at = strstr(f->sent.at[i - 1], "[2,\"");
     assert_non_null(at);
     char *text = xprintf("[3,\"%.36s\",%s]", at + 4, payload);
     say(f, "CP1", text);
@@ -227,6 +229,17 @@ static void c7_the_profile_of_a_remote_start(void **state)
     EXPECT_ROWS(f, 0, "PROFILE");
     ask(f, "RemoteStartTransaction", start, ACCEPTED);
     EXPECT_ROWS(f, 1, "PROFILE cp=CP1 connector=1 id=8 level=0 purpose=TxProfile tx=-");
+    say(f, "CP1",
+        "[2,\"1\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"XY\",\"meterStart\":5,"
+        "\"timestamp\":\"" NOW_TEXT "\"}]");
+    ask(f, "RemoteStartTransaction", start, ACCEPTED); /* for the next one, not for that of XY */
+    EXPECT_ROWS(f, 2, "PROFILE id=8 tx=-");
+    assert_true(station_call(f->st, "CP1", "RemoteStartTransaction", start, 0, NULL, NULL) != 0);
+    say(f, "CP1",
+        "[2,\"2\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"AB\",\"meterStart\":5,"
+        "\"timestamp\":\"" NOW_TEXT "\"}]");
+    answer(f, ACCEPTED); /* C2: the start has overtaken it */
+    EXPECT_ROWS(f, 1, "PROFILE id=8 tx=2");
     fake_free(f);
 }
 

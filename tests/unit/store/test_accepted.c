@@ -209,6 +209,24 @@ static void test_profile_ends(void **state)
     assert_profiles(rig, "2 4 5 ");
 }
 
+/* One that was accepted before a transaction began is for that one, whatever the charger's clock
+ * says of its stop; not for one that began before and comes late (X5). */
+static void test_profile_of_remote_start(void **state)
+{
+    struct rig *rig = *state;
+    for (int64_t flags = 0; flags <= TX_LATE; flags += TX_LATE) {
+        profile(rig, 1, 1, 0, "TxProfile", ABSENT); /* accepted at 100 */
+        profile(rig, 2, 2, 0, "TxProfile", ABSENT);
+        profile(rig, 3, 1, 0, "TxDefaultProfile", ABSENT);
+        struct record_start start = start_of("CP1", flags ? "B" : "A", 50);
+        start.flags = flags;
+        struct record_stop stop = stop_of("CP1", rig_start(rig, start, NULL));
+        stop.stop_ms = 90;
+        rig_stop(rig, stop);
+        assert_profiles(rig, flags ? "1 2 3 " : "2 3 ");
+    }
+}
+
 /* A stop that comes late, of a transaction before: what was accepted since is not its own. */
 static void test_profile_of_next(void **state)
 {
@@ -356,6 +374,7 @@ int main(void)
         TEST(test_profile_replaces),
         TEST(test_profile_clear),
         TEST(test_profile_ends),
+        TEST(test_profile_of_remote_start),
         TEST(test_profile_of_next),
         TEST(test_profile_after_failure),
         TEST(test_local_list),
