@@ -193,6 +193,15 @@ bool conf_read_text(struct conf *conf, const char *name, const char *text,
     return errors->count == before;
 }
 
+/* NULL: it is one. */
+static const char *fault_of_text(const struct strbuf *text)
+{
+    struct span all = {strbuf_text(text), text->len};
+    if (span_starts(all, "\xFF\xFE") || span_starts(all, "\xFE\xFF"))
+        return "it is UTF-16; save it as UTF-8";
+    return text->overflow || strlen(all.at) != all.len ? "not a text file of at most 1 MiB" : NULL;
+}
+
 bool conf_read_file(struct conf *conf, const char *path, struct conf_errors *errors)
 {
     FILE *file = fopen(path, "re");
@@ -205,12 +214,11 @@ bool conf_read_file(struct conf *conf, const char *path, struct conf_errors *err
     size_t n;
     while ((n = fread(buffer, 1, sizeof(buffer), file)) > 0)
         strbuf_add(&text, buffer, n);
-    bool ok = !ferror(file) && !text.overflow && strlen(strbuf_text(&text)) == text.len;
+    const char *fault = ferror(file) ? strerror(errno) : fault_of_text(&text);
     fclose(file);
-    if (ok)
-        ok = conf_read_text(conf, path, strbuf_text(&text), errors);
-    else
-        conf_error(errors, "%s: cannot read: not a text file of at most 1 MiB", path);
+    bool ok = !fault && conf_read_text(conf, path, strbuf_text(&text), errors);
+    if (fault)
+        conf_error(errors, "%s: cannot read: %s", path, fault);
     strbuf_clear(&text);
     return ok;
 }

@@ -162,7 +162,8 @@ static void test_broken_configuration(void **state)
 static void test_usage(void **state)
 {
     expect(*state, "chek", 2, NULL, "unknown command \"chek\"; did you mean \"check\"?");
-    expect(*state, "replay x", 2, NULL, "unknown command \"replay\"\n");
+    expect(*state, "replay x", 2, NULL, "what is \"x\"?");
+    expect(*state, "repaly", 2, NULL, "did you mean \"replay\"?");
     expect(*state, "nonsense", 2, NULL, "unknown command \"nonsense\"");
     expect(*state, "--nonsense", 2, NULL, "unknown option \"--nonsense\"\n");
     expect(*state, "--prot 1", 2, NULL, "unknown option \"--prot\"; did you mean \"--port\"?");
@@ -220,6 +221,12 @@ static void test_options(void **state)
     expect(*state, "--port x", 1, NULL, "x");
     expect(*state, "--ocpp.prot=1", 1, NULL, "did you mean \"port\"?");
     expect(*state, "-c none.conf", 1, NULL, "none.conf");
+    expect(*state, "-c .", 1, NULL, ".: cannot read: Is a directory");
+    write_file("a.conf", "\xEF\xBB\xBF[ocpp]\nport = 4444\n");
+    expect(*state, "-c a.conf", 0, NULL, NULL);
+    assert_int_equal(served.port, 4444);
+    write_file("a.conf", "\xFF\xFE[ocpp]\n");
+    expect(*state, "-c a.conf", 1, NULL, "a.conf: cannot read: it is UTF-16; save it as UTF-8");
 }
 
 static void test_many_arguments(void **state)
