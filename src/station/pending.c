@@ -172,6 +172,23 @@ static void tell_expired(struct station *st, const struct pending_start *pending
     strbuf_clear(&text);
 }
 
+/* C7: its profile was for the transaction that did not come. */
+static void forget_profile(struct station *st, const struct pending_start *pending)
+{
+    struct arena *arena;
+    if (pending->connector == ABSENT)
+        return;
+    struct record *row = station_row(st, RECORD_CHARGING_PROFILE_CLEAR, &arena);
+    row->charging_profile_clear =
+        (struct record_charging_profile_clear){.cp = arena_strdup(arena, pending->cp),
+                                               .id = ABSENT,
+                                               .connector = pending->connector,
+                                               .stack_level = ABSENT,
+                                               .transaction_id = ABSENT,
+                                               .purpose = "TxProfile",
+                                               .waiting = true};
+}
+
 /* Who is told may do anything, so each round looks at the list anew. */
 static void on_timer(struct timer *timer)
 {
@@ -183,6 +200,7 @@ static void on_timer(struct timer *timer)
         }
         struct pending_start *pending = detach(st, i);
         row_delete(st, pending);
+        forget_profile(st, pending);
         tell_expired(st, pending);
         pending_free(pending);
         i = 0;

@@ -319,6 +319,7 @@ struct record_charging_profile_clear {
     const char *cp;
     int64_t id, connector, stack_level, transaction_id; /* ABSENT: any */
     const char *purpose;                                /* NULL: any */
+    bool waiting;                                       /* only those that no transaction has yet */
 };
 
 /* A local list that the charger accepted (C9). `entries`: JSON array of {idTag, idTagInfo?}; full

@@ -64,8 +64,9 @@ void apply_profile_clear(struct applier *a, struct record *record, struct arena 
 {
     (void)arena;
     const struct record_charging_profile_clear *r = &record->charging_profile_clear;
-    sql_done(a->sql, sql_bind(a->sql, SQL_CLEAR_PROFILES, "totooo", r->cp, r->id, r->purpose,
-                              r->stack_level, r->connector, r->transaction_id));
+    sql_done(a->sql,
+             sql_bind(a->sql, SQL_CLEAR_PROFILES, "totoooi", r->cp, r->id, r->purpose,
+                      r->stack_level, r->connector, r->transaction_id, (int64_t)r->waiting));
 }
 
 static bool any_tx_profile(struct applier *a)

@@ -162,7 +162,7 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_CLEAR_PROFILES] =
         "DELETE FROM charging_profile WHERE cp = ?1 AND (?2 IS NULL OR id = ?2) AND"
         " (?3 IS NULL OR purpose = ?3) AND (?4 IS NULL OR stack_level = ?4) AND"
-        " (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR tx = ?6)",
+        " (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR tx = ?6) AND (?7 = 0 OR tx IS NULL)",
     [SQL_FORGET_PROFILES] = "DELETE FROM charging_profile WHERE cp = ?",
     [SQL_ANY_TX_PROFILE] = "SELECT 1 FROM charging_profile WHERE purpose = 'TxProfile' LIMIT 1",
     [SQL_BIND_TX_PROFILES] = "UPDATE charging_profile SET tx = ?1 WHERE cp = ?2 AND"

@@ -153,6 +153,7 @@ static void line_of_profile_clear(struct strbuf *line,
     put_number(line, "level", row->stack_level);
     put_number(line, "tx", row->transaction_id);
     put_text(line, "purpose", row->purpose);
+    put_number(line, "waiting", row->waiting);
 }
 
 static void line_of_job(struct strbuf *line, const struct record_job *row)

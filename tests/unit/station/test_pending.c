@@ -216,10 +216,13 @@ static void expiry(void **state)
                   "data={\"connectorId\":1,\"idTag\":\"Ab\",\"createdMs\":1752470408000,"
                   "\"vars\":{\"vehicleId\":\"v1\",\"kv\":{\"a\":1}}}");
     EXPECT_ROWS(f, 1, "EVENT cp=CP1 kind=remote_start_expired");
+    EXPECT_ROWS(f, 1,
+                "PROFILE_CLEAR cp=CP1 id=- connector=1 level=- tx=- purpose=TxProfile waiting=1");
     assert_int_equal(pending_count(f), 1);
     pass(f, 1000);
     EXPECT_EVENTS(f, 1, "remote_start_expired connector=- idTag=AB");
     EXPECT_ROWS(f, 2, "KV_DELETE");
+    EXPECT_ROWS(f, 1, "PROFILE_CLEAR");
     assert_int_equal(pending_count(f), 0);
     start(f, 1, "AB", NOW_TEXT);
     assert_null(var(f, 1, "vehicleId"));

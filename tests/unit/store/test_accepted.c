@@ -186,6 +186,11 @@ static void test_profile_clear(void **state)
                                                       .stack_level = ABSENT,
                                                       .transaction_id = 33});
     assert_profiles(rig, "1 4 ");
+    profile(rig, 6, 1, 2, "TxProfile", 33);
+    profile(rig, 7, 1, 3, "TxProfile", ABSENT);
+    clear(rig, (struct record_charging_profile_clear){
+                   .cp = "CP1", ANY, .purpose = "TxProfile", .waiting = true});
+    assert_profiles(rig, "1 4 6 ");
     clear(rig, (struct record_charging_profile_clear){.cp = "CP1", ANY});
     assert_profiles(rig, "");
 }
