@@ -67,6 +67,7 @@ def table():
                ("rest.outside", python("rest/outside.py"), False),
                ("rest.price", python("rest/price.py"), False),
                ("rest.tags_cli", python("rest/tags_cli.py"), False),
+               ("rest.day", python("rest/day.py"), True),
                ("rest.metrics", python("rest/metrics.py"), False),
                ("rest.readers", python("rest/readers.py"), True),
                ("replay.capture", python("replay/capture.py"), False),
