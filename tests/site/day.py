@@ -63,7 +63,7 @@ class Frames:
         self.sent, self.units = 0, set()
         self.waiting, self.told = {}, {}   # (cp, id of the CALL) → place, value; place → value
         self.again = []
-        self.refused = {}                  # (cp, transaction) → answers
+        self.refused, self.over = {}, set()  # (cp, transaction) → answers; those that were stopped
         self.wrong = []                    # refused by somebody whose car was still there
 
     def feed(self, cp, connection, outgoing, frame):
@@ -72,6 +72,7 @@ class Frames:
         elif not outgoing and frame[0] in (3, 4) and (cp, frame[1]) in self.waiting:
             self.answer(cp, frame)
         elif not outgoing and frame[0] == 2 and frame[2] == "StopTransaction":
+            self.over.add((cp, frame[3]["transactionId"]))
             self.refused.pop((cp, frame[3]["transactionId"]), None)
 
     def set(self, cp, connection, frame):
@@ -89,7 +90,7 @@ class Frames:
         if frame[0] == 3 and frame[2].get("status") == "Accepted":
             self.told[place] = value
             self.wrong += self.refused.pop(key, [])
-        else:
+        elif key not in self.over:
             self.refused.setdefault(key, []).append("%s: %r: %s" % (cp, value, frame))
 
 
