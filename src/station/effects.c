@@ -94,6 +94,7 @@ static void get_configuration(const struct effect *e)
         if (!key)
             continue;
         struct record_configuration *row = add_key(e, key, value_of(item, &arena));
+        row->told = true;
         limit_learn(e->st, e->cp, key, json_gets(item, "value"));
         if (readonly && readonly->type == JSON_BOOL)
             row->readonly = readonly->boolean;

@@ -284,6 +284,7 @@ struct record_configuration {
     int64_t readonly;  /* 0, 1 or ABSENT */
     bool unknown;      /* the charger says that it does not know the key */
     bool reboot;       /* a change that works only after a reboot (RebootRequired) */
+    bool told;         /* by GetConfiguration, which says nothing of that: it stays as it was */
     int64_t known_ms;
 };
 

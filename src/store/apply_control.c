@@ -17,12 +17,16 @@ void apply_command(struct applier *a, struct record *record, struct arena *arena
                               r->error_details, r->why));
 }
 
+/* `reboot` is when the change was made, 0 if it works already: the next boot is told by its time
+ * (query "configuration"). */
 void apply_configuration(struct applier *a, struct record *record, struct arena *arena)
 {
     (void)arena;
     const struct record_configuration *r = &record->configuration;
-    sql_done(a->sql, sql_bind(a->sql, SQL_PUT_CONFIGURATION, "tttoiii", r->cp, r->key, r->value,
-                              r->readonly, (int64_t)r->unknown, (int64_t)r->reboot, r->known_ms));
+    int64_t reboot = r->reboot ? r->known_ms : 0;
+    sql_done(a->sql,
+             sql_bind(a->sql, SQL_PUT_CONFIGURATION, "tttoioi", r->cp, r->key, r->value,
+                      r->readonly, (int64_t)r->unknown, r->told ? ABSENT : reboot, r->known_ms));
 }
 
 /* ---- reservations (C8) ---- */

@@ -171,11 +171,12 @@ const struct query_row query_rows[] = {
      .members = COMMAND_MEMBERS,
      .parameters = {NEEDED_TEXT("id", "id")}},
     {.name = "configuration",
-     .from = "configuration",
+     .from = "(SELECT *, reboot > 0 AND reboot >= coalesce((SELECT last_boot_ms FROM charge_point"
+             " WHERE id = configuration.cp), 0) AS waits FROM configuration)",
      .place = {"key"},
      .by_text = true,
      .oldest_first = true,
-     .members = "key:t=key value:t=value readonly:b=readonly unknown:b=is_unknown reboot:b=reboot "
+     .members = "key:t=key value:t=value readonly:b=readonly unknown:b=is_unknown reboot:b=waits "
                 "knownMs:i=known_ms",
      .parameters = {NEEDED_TEXT("cpid", "cp"), TEXT("key", "key")}},
     {.name = "reservations",

@@ -136,11 +136,11 @@ const char *const sql_texts[SQL_COUNT] = {
     /* ---- what chargers accepted ---- */
     [SQL_PUT_CONFIGURATION] =
         "INSERT INTO configuration (cp, key, value, readonly, is_unknown, reboot, known_ms)"
-        " VALUES (?,?,?,?,?,?,?)"
+        " VALUES (?1,?2,?3,?4,?5,coalesce(?6,0),?7)"
         " ON CONFLICT (cp, key) DO UPDATE SET key = excluded.key, value = excluded.value,"
         " readonly = coalesce(excluded.readonly, configuration.readonly), is_unknown = "
         "excluded.is_unknown,"
-        " reboot = excluded.reboot, known_ms = excluded.known_ms",
+        " reboot = coalesce(?6, configuration.reboot), known_ms = excluded.known_ms",
     [SQL_FORGET_CONFIGURATION] = "DELETE FROM configuration WHERE cp = ?",
     [SQL_PUT_RESERVATION] =
         "INSERT INTO reservation (cp, id, connector, id_tag, parent_id_tag, state, expiry_ms,"

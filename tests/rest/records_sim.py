@@ -362,7 +362,7 @@ def configuration(s):
     asked(s, (409, "Rejected"), "PUT", "configuration/HeartbeatInterval", {"value": "soon"})
     asked(s, (409, "NotSupported"), "PUT", "configuration/Nonsense", {"value": "1"})
     same(asked(s, 200, "PUT", "configuration/ConnectorPhaseRotation", {"value": "0.RTS"})["status"], "RebootRequired")
-    same(asked(s, 200, "GET", "configuration/connectorphaserotation")["rebootRequired"], True)
+    same(asked(s, 200, "GET", "configuration/connectorphaserotation?refresh=1")["rebootRequired"], True)
     asked(s, 200, "POST", "/api/v1/reset", {"cpid": s.identity, "type": "Hard"})
     s.wait("charge_point", online=False)
     s.wait("charge_point", online=True)

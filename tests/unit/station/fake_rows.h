@@ -202,6 +202,7 @@ static void line_of_asked(struct strbuf *line, const struct record *row)
         put_number(line, "readonly", row->configuration.readonly);
         put_number(line, "unknown", row->configuration.unknown);
         put_number(line, "reboot", row->configuration.reboot);
+        put_number(line, "told", row->configuration.told);
         put_number(line, "known", row->configuration.known_ms);
         break;
     case RECORD_RESERVATION:

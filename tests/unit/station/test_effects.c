@@ -35,7 +35,7 @@ static void c5_keys_as_the_charger_tells_them(void **state)
         "{\"key\":\"authorizationkey\",\"readonly\":false,\"value\":\"0123456789ABCDEF\"}],"
         "\"unknownKey\":[\"D\"]}");
     EXPECT_ROWS(f, 6, "CONFIGURATION cp=CP1 known=1752470408000");
-    EXPECT_ROWS(f, 1, "CONFIGURATION key=A value=1 readonly=1 unknown=0");
+    EXPECT_ROWS(f, 1, "CONFIGURATION key=A value=1 readonly=1 unknown=0 told=1");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=B value=- readonly=0");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=C value=3 readonly=-");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=E value=(empty) readonly=0"); /* not absent */
@@ -58,7 +58,7 @@ static void c5_changed_keys(void **state)
     ask(f, "ChangeConfiguration", "{\"key\":\"D\",\"value\":\"4\"}", REJECTED);
     EXPECT_ROWS(f, 3, "CONFIGURATION");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=A value=1 unknown=0 reboot=0 readonly=-");
-    EXPECT_ROWS(f, 1, "CONFIGURATION key=B value=2 reboot=1");
+    EXPECT_ROWS(f, 1, "CONFIGURATION key=B value=2 reboot=1 told=0");
     EXPECT_ROWS(f, 1, "CONFIGURATION key=C value=- unknown=1");
     fake_free(f);
 }

@@ -113,6 +113,45 @@ static void test_configuration(void **state)
     assert_rows(rig, "configuration", "{\"cpid\":\"CP2\"}", "[]");
 }
 
+static bool waits_for_reboot(struct rig *rig)
+{
+    rig_rows(rig, "configuration", "{\"cpid\":\"CP1\",\"key\":\"k\"}");
+    return strstr(rig->rows, "\"reboot\":true") != NULL;
+}
+
+static void boot_at(struct rig *rig, int64_t at)
+{
+    rig_put(rig, (struct record){.kind = RECORD_CHARGE_POINT,
+                                 .charge_point = {.id = "CP1",
+                                                  .registration = "accepted",
+                                                  .created_ms = 1,
+                                                  .last_boot_ms = at,
+                                                  .last_seen_ms = at}});
+}
+
+/* C5: what the charger tells of the key before the boot says nothing of it. */
+static void test_reboot_is_required_until_the_boot(void **state)
+{
+    struct rig *rig = *state;
+    struct record change = key_of("k", "new", ABSENT), told = key_of("k", "new", 0);
+    change.configuration.reboot = told.configuration.told = true;
+    change.configuration.known_ms = 100;
+    rig_put(rig, change);
+    assert_true(waits_for_reboot(rig)); /* of a charge point that never booted */
+    boot_at(rig, 90);
+    told.configuration.known_ms = 110;
+    rig_put(rig, told);
+    assert_true(waits_for_reboot(rig));
+    boot_at(rig, 120);
+    assert_false(waits_for_reboot(rig));
+    change.configuration.known_ms = 130;
+    rig_put(rig, change);
+    assert_true(waits_for_reboot(rig));
+    change.configuration.reboot = false;
+    rig_put(rig, change);
+    assert_false(waits_for_reboot(rig));
+}
+
 /* ---- availability, jobs ---- */
 
 static void available(struct rig *rig, const char *cp, int64_t connector, const char *type,
@@ -271,9 +310,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_command),       TEST(test_command_lost),     TEST(test_command_kept_by_keys),
-        TEST(test_configuration), TEST(test_availability),     TEST(test_job),
-        TEST(test_job_of_status), TEST(test_every_step_fails), TEST(test_charge_point_deleted),
+        TEST(test_command),
+        TEST(test_command_lost),
+        TEST(test_command_kept_by_keys),
+        TEST(test_configuration),
+        TEST(test_reboot_is_required_until_the_boot),
+        TEST(test_availability),
+        TEST(test_job),
+        TEST(test_job_of_status),
+        TEST(test_every_step_fails),
+        TEST(test_charge_point_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
