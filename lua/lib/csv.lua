@@ -1,5 +1,5 @@
 -- CSV (RFC 4180) out and in. Out: cells that a spreadsheet would run as a formula are defused with a
--- leading '. In: the quotes of RFC 4180, and that ' taken away again.
+-- leading ', and so are those that begin with such a ' already. In: the quotes of RFC 4180, and that ' taken away again.
 local rest = require "rest"
 
 local csv = {}
@@ -10,7 +10,7 @@ local function cell(value)
   if type(value) == "table" then value = #value > 0 and table.concat(value, " ") or "" end
   local text = tostring(value)
   -- A negative number is no formula.
-  if type(value) == "string" and string.find(text, "^[=+%-@\t\r]") then text = "'" .. text end
+  if type(value) == "string" and string.find(text, "^'*[=+%-@\t\r]") then text = "'" .. text end
   if string.find(text, '[",\r\n]') then text = '"' .. string.gsub(text, '"', '""') .. '"' end
   return text
 end
@@ -81,7 +81,7 @@ local function read_row(text, at)
   while true do
     local value, stop = read_cell(text, at)
     if not value then return nil, "a quote is not closed" end
-    cells[#cells + 1] = string.gsub(value, "^'([=+%-@\t\r])", "%1")
+    cells[#cells + 1] = string.gsub(value, "^'('*[=+%-@\t\r])", "%1")
     local ended = string.sub(text, stop, stop)
     if ended == "," then
       at = stop + 1
@@ -115,7 +115,7 @@ function csv.read(text)
       rows[#rows + 1] = row
     end
     at = next
-    if #rows % 500 == 499 then core.pause() end       -- long lists let others in between
+    if #rows % 100 == 99 then core.pause() end       -- long lists let others in between
   end
   return rows, names or {}
 end

@@ -14,15 +14,6 @@ local function shown(tag) return rest.item(tag, FIELDS, TIMES) end
 -- An empty note is none: CSV knows no difference.
 local function some(text) return text ~= "" and text or nil end
 
--- csv.lua puts a ' before a formula and takes it away again; a text that has one of its own before a
--- formula gets another here.
-local function with_quote(text) return (text and string.gsub(text, "^'+[=+%-@\t\r]", "'%0")) end
-local function without_quote(text) return (string.gsub(text, "^'('+[=+%-@\t\r])", "%1")) end
-
-local function for_csv(tag)
-  for _, name in ipairs { "idTag", "parentIdTag", "note" } do tag[name] = with_quote(tag[name]) end
-end
-
 local CSV_PAGE = 200
 
 route("GET /api/v1/tags", {
@@ -36,11 +27,7 @@ route("GET /api/v1/tags", {
     return items, next
   end
   if csv.wanted(req) then
-    return csv.answer("tags", FIELDS, function(cursor)
-      local items, next = page(cursor or req.query.cursor, CSV_PAGE)
-      for _, tag in ipairs(items) do for_csv(tag) end
-      return items, next
-    end)
+    return csv.answer("tags", FIELDS, function(cursor) return page(cursor or req.query.cursor, CSV_PAGE) end)
   end
   return rest.page(page(req.query.cursor, req.query.limit))
 end)
@@ -165,11 +152,6 @@ local function judge_names(names, faults)
   if not seen.idTag then faults.add(0, "idTag", "the column is missing") end
 end
 
-local function from_csv(row)
-  for name, value in pairs(row) do row[name] = without_quote(value) end
-  row.maxActive = tonumber(row.maxActive) or row.maxActive
-end
-
 -- nil and the problem.
 local function rows_of_csv(body, faults)
   local rows, names, number = csv.read(body)
@@ -179,7 +161,7 @@ local function rows_of_csv(body, faults)
   end
   judge_names(names, faults)
   for i, row in ipairs(rows) do
-    from_csv(row)
+    row.maxActive = tonumber(row.maxActive) or row.maxActive
     if i % 100 == 0 then core.pause() end
   end
   return rows
