@@ -93,7 +93,7 @@ static void all_of_it_is_one_batch(void **state)
     size_t before = f->batches;
     stop(f, "1");
     assert_int_equal(f->batches, ++before); /* the stop itself */
-    EXPECT_ROWS(f, 1, "PRICE id=1"); /* flushes */
+    EXPECT_ROWS(f, 1, "PRICE id=1");        /* flushes */
     assert_int_equal(f->batches, before + 1);
     EXPECT_ROWS(f, 1, "KV key=wallet value=-64");
     EXPECT_ROWS(f, 1, "TX_VARS id=1 vars={\"paid\":64}");
