@@ -31,7 +31,7 @@ struct limiter *limiter_ensure(struct station *st, const char *cp)
     limiter = xcalloc(1, sizeof(*limiter));
     limiter->st = st;
     limiter->cp = xstrdup(cp);
-    limiter->units_a = true;
+    limiter->units_a = limiter->look = true;
     map_put(&st->limits->limiters, span_of(cp), limiter);
     return limiter;
 }
@@ -175,8 +175,10 @@ static void refused(struct limiter *limiter, struct slot *slot, const char *why)
         limiter->proven = false;
         slot->not_before = 0;
     } else {
-        if (slot->tries > 0)
+        if (slot->tries > 0) {
             tell(limiter, slot, why);
+            limiter->keys_known = false; /* another firmware, maybe */
+        }
         back_off(slot, slot->tries > 0 ? RETRY_MS : AGAIN_MS);
     }
 }
@@ -241,7 +243,7 @@ static void on_result(void *ctx, const struct call_result *result)
         judge(limiter, slot, result);
     limiter->in_flight = 0;
     limiter->asking_keys = false;
-    limiter->dirty = true;
+    limiter->dirty = limiter->look = true;
     if (result->outcome != CALL_CANCELLED) /* the server stops */
         limits_soon(st);
 }
@@ -257,6 +259,7 @@ static void order_send(struct limiter *limiter, const char *action, const char *
     order->serial = limiter->in_flight = ++st->limits->last_serial;
     memcpy(order->cp, limiter->cp, len + 1);
     limiter->dirty = true;
+    limit_guard_anew(st);
     const struct command command = {.action = action, .payload = payload, .asked_by = "limits"};
     station_command(st, order->cp, &command, NULL, on_result, order);
 }
@@ -299,16 +302,25 @@ static double target_of(struct limiter *limiter, const struct slot *slot)
 /* True: `*amps` is to be sent. */
 static bool slot_is_due(struct limiter *limiter, const struct slot *slot, double *amps)
 {
-    if (!slot->wanted || mono_now() < slot->not_before)
+    if (!slot->wanted)
         return false;
+    if (mono_now() < slot->not_before) {
+        limiter->waits = true;
+        return false;
+    }
     double target = target_of(limiter, slot);
     if (slot->confirmed && same(target, slot->held_a))
         return false;
     if (!slot->confirmed && target < 0 && slot->held_a < 0)
         return false;
-    if (slot->kind == SLOT_TX && !slot->ended && !limit_allowed(limiter, slot, target, &target))
+    double allowed = target;
+    bool free = slot->kind != SLOT_TX || slot->ended;
+    if (!free && !limit_allowed(limiter, slot, target, &allowed)) {
+        limiter->waits = true;
         return false;
-    *amps = target;
+    }
+    limiter->waits |= !same(target, allowed);
+    *amps = target = allowed;
     return !(slot->confirmed && same(target, slot->held_a));
 }
 
@@ -340,6 +352,9 @@ static void drop_ended(struct limiter *limiter)
 
 static void pump(struct limiter *limiter)
 {
+    if (!limiter->look && !limiter->waits)
+        return;
+    limiter->look = limiter->waits = false;
     drop_ended(limiter);
     if (!may_send(limiter) || !wants_anything(limiter))
         return;
@@ -383,6 +398,7 @@ static void on_timer(struct timer *timer)
     struct station *st = limits->st;
     const struct map_entry *entry;
     size_t at = 0;
+    limit_guard_anew(st);
     while ((entry = map_next(&limits->limiters, &at)) != NULL)
         pump(entry->value);
     for (at = 0; (entry = map_next(&limits->limiters, &at)) != NULL;)
@@ -416,7 +432,7 @@ static void want(struct limiter *limiter, struct slot *slot, double amps)
         slot->not_before = 0; /* to lower it is worth a new try */
     slot->wanted_a = amps;
     slot->wanted = true;
-    limiter->dirty = true;
+    limiter->dirty = limiter->look = true;
     limits_soon(limiter->st);
 }
 
@@ -517,7 +533,7 @@ void limit_transaction_began(struct station *st, const struct transaction *tx)
     struct limiter *limiter = limiter_find(st, tx->cp);
     struct slot *slot = slot_find(limiter, SLOT_TX, tx->evse);
     if (slot && slot->transaction != tx->id)
-        slot->ended = limiter->dirty = true;
+        slot->ended = limiter->dirty = limiter->look = true;
     site_changed(st, tx->cp);
     limits_soon(st);
 }
@@ -528,7 +544,7 @@ void limit_transaction_ended(struct station *st, const struct transaction *tx)
     for (size_t i = 0; limiter && i < limiter->count; i++) {
         struct slot *slot = &limiter->slots[i];
         if (slot->kind == SLOT_TX && slot->transaction == tx->id)
-            slot->ended = limiter->dirty = true;
+            slot->ended = limiter->dirty = limiter->look = true;
     }
     site_changed(st, tx->cp);
     limits_soon(st);
@@ -561,6 +577,7 @@ static void doubt_all(struct limiter *limiter)
         slot->tries = 0;
     }
     limiter->no_profiles = false;
+    limiter->look = true;
 }
 
 static void want_failsafe(struct station *st, struct charge_point *cp)
@@ -594,8 +611,11 @@ void limit_ready(struct station *st, const char *cp)
     struct charge_point *found = station_find(st, cp);
     if (found)
         want_failsafe(st, found);
-    if (limiter_find(st, cp))
-        limits_soon(st);
+    struct limiter *limiter = limiter_find(st, cp);
+    if (!limiter)
+        return;
+    limiter->look = true;
+    limits_soon(st);
 }
 
 void limits_sites_changed(struct station *st)

@@ -9,11 +9,6 @@
 
 static const double CLIPPED_STEP_A = 1; /* of a raise that gets less than it wants */
 
-struct load {
-    double drawn_a;
-    bool falling;
-};
-
 static double most_of(struct station *st, const struct site *site, int64_t transaction)
 {
     double most = station_max_amps(st, transaction);
@@ -69,31 +64,42 @@ static bool is_falling(struct limiter *limiter, const struct slot *slot, double 
            (wanted < held - 1e-6 || (!slot->confirmed && wanted <= held));
 }
 
-/* Of all but `except`. */
-static struct load load_of(struct station *st, const struct site *site, const struct slot *except)
+/* The slot of an open transaction, or NULL. */
+static const struct slot *slot_of(struct limiter *limiter, const struct transaction *tx)
 {
-    struct load load = {.drawn_a = site->base_load_a};
+    const struct slot *slot = slot_find(limiter, SLOT_TX, tx->evse);
+    return slot && slot->transaction == tx->id ? slot : NULL;
+}
+
+void limit_guard_anew(struct station *st)
+{
+    st->limits->pass++;
+}
+
+/* One walk a pass: a site may have hundreds of cars that ask one after the other. */
+static void reckon(struct station *st, struct site *site)
+{
+    if (site->load_pass == st->limits->pass)
+        return;
+    site->load_pass = st->limits->pass;
+    site->load_a = site->base_load_a;
+    site->falling = 0;
     const struct transaction *tx;
     size_t at = 0;
     while ((tx = station_transaction_next(st, &at)) != NULL) {
         if ((tx->flags & TX_STALE) || !site_has(st, site, tx->cp))
             continue;
         struct limiter *limiter = limiter_find(st, tx->cp);
-        const struct slot *slot = slot_find(limiter, SLOT_TX, tx->evse);
-        if (slot && slot->transaction != tx->id)
-            slot = NULL;
-        if (slot && slot == except)
-            continue;
-        load.drawn_a += drawn_by(limiter, slot, site, tx);
-        load.falling |= slot && is_falling(limiter, slot, limit_held_by(limiter, slot, site, tx));
+        const struct slot *slot = slot_of(limiter, tx);
+        site->load_a += drawn_by(limiter, slot, site, tx);
+        site->falling += slot && is_falling(limiter, slot, limit_held_by(limiter, slot, site, tx));
     }
-    return load;
 }
 
 bool limit_allowed(struct limiter *limiter, const struct slot *slot, double wanted, double *out)
 {
     struct station *st = limiter->st;
-    const struct site *site = station_site_of(st, limiter->cp);
+    struct site *site = station_site_of(st, limiter->cp);
     const struct transaction *tx = station_transaction(st, slot->transaction);
     *out = wanted;
     if (!site || !tx)
@@ -102,13 +108,16 @@ bool limit_allowed(struct limiter *limiter, const struct slot *slot, double want
     double asked = wanted < 0 ? most_of(st, site, tx->id) : wanted;
     if (asked <= held + 1e-6)
         return true;
-    struct load load = load_of(st, site, slot);
-    double room = site->fuse_a - load.drawn_a;
+    reckon(st, site);
+    bool counted = !(tx->flags & TX_STALE);
+    double others = site->load_a - (counted ? drawn_by(limiter, slot, site, tx) : 0);
+    size_t falling = site->falling - (counted && is_falling(limiter, slot, held));
+    double room = site->fuse_a - others;
     if (asked <= room + 1e-6)
         return true;
     double clipped = limit_rounded(limiter, room > 0 ? room : 0);
     *out = clipped;
-    return !load.falling && clipped >= held + CLIPPED_STEP_A;
+    return falling == 0 && clipped >= held + CLIPPED_STEP_A;
 }
 
 mono_t limit_next_settled(struct station *st)

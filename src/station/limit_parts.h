@@ -53,6 +53,8 @@ struct limiter {
     double sent_a; /* NO_LIMIT: it is being cleared */
     bool asking_keys;
     mono_t keys_not_before;
+    bool look;  /* something changed for it */
+    bool waits; /* for the guard or for time: it is looked at whenever anything changes */
     bool dirty; /* its row is to be written */
 };
 
@@ -61,6 +63,7 @@ struct limits { /* of the station */
     struct map limiters; /* identity, no case → struct limiter * */
     struct timer timer;
     uint64_t last_serial;
+    uint64_t pass; /* counts whatever changes what chargers may draw: see limit_guard.c */
     struct site **sites;
     size_t site_count;
 };
@@ -97,6 +100,8 @@ bool limit_allowed(struct limiter *limiter, const struct slot *slot, double want
  * failsafe, or as much as it can give. */
 double limit_held_by(struct limiter *limiter, const struct slot *slot, const struct site *site,
                      const struct transaction *tx);
+/* What was reckoned of the sites holds no more. */
+void limit_guard_anew(struct station *st);
 /* When the guard changes its mind by itself; INT64_MAX never. */
 mono_t limit_next_settled(struct station *st);
 

@@ -162,11 +162,7 @@ struct site *station_site_next(struct station *st, size_t *at)
 
 static bool names(const struct site *site, const char *cp)
 {
-    for (size_t i = 0; i < site->charger_count; i++) {
-        if (text_is_ci(site->chargers[i], cp))
-            return true;
-    }
-    return false;
+    return map_gets(&site->members, cp) != NULL;
 }
 
 struct site *station_site_of(struct station *st, const char *cp)
@@ -218,9 +214,7 @@ double site_failsafe(struct station *st, const struct site *site)
 static void site_free(struct site *site)
 {
     timer_stop(site->st->timers, &site->timer);
-    for (size_t i = 0; i < site->charger_count; i++)
-        xfree(site->chargers[i]);
-    xfree(site->chargers);
+    map_clear(&site->members);
     xfree(site->name);
     vars_clear(&site->vars);
     xfree(site);
@@ -230,7 +224,6 @@ static struct site *site_new(struct station *st, const struct site_definition *f
 {
     struct site *site = xcalloc(1, sizeof(*site));
     *site = (struct site){.name = xstrdup(from->name),
-                          .charger_count = from->charger_count,
                           .all = from->all,
                           .no_failsafe = from->no_failsafe,
                           .fuse_a = from->fuse_a,
@@ -242,9 +235,10 @@ static struct site *site_new(struct station *st, const struct site_definition *f
                           .settle_ms = from->settle_ms,
                           .st = st};
     site->timer.fn = on_timer;
-    site->chargers = xcalloc(from->charger_count + 1, sizeof(*site->chargers));
+    site->members.ignore_case = true;
     for (size_t i = 0; i < from->charger_count; i++)
-        site->chargers[i] = xstrdup(from->chargers[i]);
+        map_put(&site->members, span_of(from->chargers[i]), site);
+    site->charger_count = site->members.count; /* without what is there twice */
     recall(st, site);
     return site;
 }

@@ -31,7 +31,6 @@ struct site_definition { /* texts are copied */
 
 struct site {
     char *name;
-    char **chargers;
     size_t charger_count;
     bool all, no_failsafe;
     double fuse_a, volts, base_load_a, failsafe_a;
@@ -42,6 +41,11 @@ struct site {
     struct station *st;
     struct timer timer;
     bool asking, again;
+    struct map members; /* identities, no case; for `chargers` */
+    /* limit_guard.c only: the sum of all, as of a pass */
+    uint64_t load_pass;
+    double load_a;
+    size_t falling;
 };
 
 /* The sites of the policies that run now: replaces all, and shares power anew. Who asks for a
