@@ -83,7 +83,7 @@ named.ChargePoint = {
   registration = "accepted|pending|rejected", registered = "boolean", version = "string?", vendor = "string?",
   model = "string?", serial = "string?", firmware = "string?", address = "string?", createdAt = "time?",
   connectedAt = "time?", lastSeenAt = "time?", lastBootAt = "time?", securityProfile = "integer",
-  hasPassword = "boolean", options = "object?", connectors = { "Connector" },
+  hasPassword = "boolean", options = "object?", quirks = { "string" }, connectors = { "Connector" },
 }
 named.Station = {
   id = "integer", name = "string", location = "string?", connectors = { { id = "integer", status = "string?" } },

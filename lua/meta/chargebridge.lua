@@ -226,6 +226,10 @@ webhook = nil
 ---@field name string As declared.
 ---@operator call({ url: string, secret?: string, headers?: table<string, string> }): webhook
 
+---While a file loads: switches for all chargers that fit the patterns (`*` stands for anything, case does not matter): quirk { name = "keba", vendor = "KEBA*", tagCutAt = "_" }. The switches are those of `options` of PUT /api/v1/chargepoints/{cpid}, which has the last word: strict, acceptTxBeforeBoot, pongRequired, assumeProtocol, zoneMinutes, replyDelayMs, ratingW, phases, dc, energyUnit, powerUnit, currentUnit, tagStrip, tagCutAt, noTriggerBoot, profileUnit, profileShape.
+---@type fun(what: { name: string, vendor?: string, model?: string, firmware?: string, identity?: string, [string]: any })
+quirk = nil
+
 ---An allow-list, checked when the file loads: idtags { ["04A2B3C4"] = { name = "Van 7" } }. Finds a tag in any spelling; read-only.
 ---@type fun(list: table<string, idtag_entry>): table<string, idtag_entry?>
 idtags = nil

@@ -4,7 +4,7 @@ local rest = require "rest"
 local FIELDS = {
   "cpid", "state", "online", "registration", "registered", "version", "vendor", "model", "serial", "firmware",
   "address", "createdAt", "connectedAt", "lastSeenAt", "lastBootAt", "securityProfile", "hasPassword", "options",
-  "connectors",
+  "quirks", "connectors",
 }
 local TIMES = { createdMs = "createdAt", connectedMs = "connectedAt", lastSeenMs = "lastSeenAt", lastBootMs = "lastBootAt" }
 local CONNECTOR = { "connectorId", "status", "errorCode", "info", "vendorErrorCode", "since", "transactionId" }

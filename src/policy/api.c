@@ -29,6 +29,7 @@ const struct api_table *const api_tables[] = {
     &api_table_http_answer,
     &api_table_webhook_globals,
     &api_table_webhook,
+    &api_table_quirk,
     &api_table_tags,
     &api_table_idtag_entry,
     &api_table_tag,

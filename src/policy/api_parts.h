@@ -19,7 +19,7 @@ extern const struct api_table api_table_site_globals, api_table_site;
 extern const struct api_table api_table_tx_globals, api_table_tx, api_table_price;
 extern const struct api_table api_table_store;
 extern const struct api_table api_table_http, api_table_http_answer;
-extern const struct api_table api_table_webhook_globals, api_table_webhook;
+extern const struct api_table api_table_webhook_globals, api_table_webhook, api_table_quirk;
 extern const struct api_table api_table_tags, api_table_tag, api_table_idtag_entry;
 extern const struct api_table api_table_every, api_table_route, api_table_route_options;
 extern const struct api_table api_table_req, api_table_rest, api_table_test, api_table_t;

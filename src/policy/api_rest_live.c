@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "policy/api_rest.h"
+#include "station/quirk.h"
 
 /* ---- charge points ---- */
 
@@ -43,9 +44,25 @@ static void set_options(lua_State *L, const struct charge_point *cp)
     lua_setfield(L, -2, "options");
 }
 
+static void set_quirks(lua_State *L, const struct charge_point *cp)
+{
+    struct station *st = generation_of(L)->station;
+    const char *name;
+    lua_Integer count = 0;
+    size_t at = 0;
+    lua_newtable(L);
+    while ((name = station_quirk_next(st, cp, &at)) != NULL) {
+        lua_pushstring(L, name);
+        lua_rawseti(L, -2, ++count);
+    }
+    api_mark_array(L, -1);
+    lua_setfield(L, -2, "quirks");
+}
+
 static void push_charge_point(lua_State *L, const struct charge_point *cp)
 {
     lua_createtable(L, 0, 24);
+    set_quirks(L, cp);
     api_set_string(L, "cpid", cp->id);
     api_set_string(L, "state", rest_state_of(cp));
     api_set_bool(L, "online", cp->connection != 0);

@@ -14,6 +14,7 @@
 #include "policy/errors.h"
 #include "policy/handlers.h"
 #include "policy/memory.h"
+#include "policy/quirk.h"
 #include "policy/sandbox.h"
 #include "policy/syntax_hint.h"
 #include "policy/webhooks.h"
@@ -203,7 +204,8 @@ bool build_run_file(struct generation *generation, size_t file, struct policy_re
 static size_t registered(const struct generation *generation, size_t file)
 {
     return handlers_of_file(generation, (int)file) + routes_count(generation) +
-           everys_count(generation) + sites_count(generation) + webhooks_count(generation);
+           everys_count(generation) + sites_count(generation) + webhooks_count(generation) +
+           quirks_count(generation);
 }
 
 static bool is_stopped(const struct generation *generation)

@@ -16,6 +16,7 @@
 #include "policy/site.h"
 #include "policy/errors.h"
 #include "policy/memory.h"
+#include "policy/quirk.h"
 #include "policy/sandbox.h"
 #include "policy/source.h"
 #include "policy/task_parts.h"
@@ -109,6 +110,7 @@ void generation_free(struct generation *generation)
     everys_free(generation);
     routes_free(generation);
     sites_free(generation);
+    quirks_free(generation);
     webhooks_free(generation);
     lua_close(generation->L);
     generation_leave_thread(generation);

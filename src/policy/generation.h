@@ -80,6 +80,7 @@ struct generation {
     struct route_table *routes;    /* router.c */
     struct every_list *everys;     /* every.c */
     struct webhook_list *webhooks; /* webhooks.c */
+    struct quirk_list *quirks;     /* api_quirk.c */
     struct site_list *sites;       /* site.c */
     struct log_limits *log_limits; /* api_log.c; freed by everys_free() */
     struct testkit *testkit;       /* while a test runs (testkit.c); else NULL */

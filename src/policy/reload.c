@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/quirk.h"
 #include "policy/site.h"
 #include "policy/canary.h"
 #include "policy/source.h"
@@ -184,6 +185,7 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
         policy->last_number = built->number;
     policy->current = built; /* this is the swap */
     everys_start(built, policy->timers);
+    quirks_start(built);
     sites_start(built);
     webhooks_swapped(policy);
     if (old)

@@ -1,5 +1,6 @@
 /* See testkit.h: the station of a test with its ports, and the queues behind them. */
 #include "policy/testkit.h"
+#include "policy/quirk.h"
 #include "policy/site.h"
 
 #include <string.h>
@@ -207,6 +208,7 @@ struct testkit *testkit_new(struct generation *generation)
     generation->station = kit->station;
     generation->testkit = kit;
     everys_start(generation, &kit->timers);
+    quirks_start(generation);
     sites_start(generation);
     return kit;
 }

@@ -168,5 +168,9 @@ enum admission station_admit(struct station *st, const struct handshake *hs, boo
 const struct version *station_assumed_version(struct station *st, const char *identity)
 {
     const struct charge_point *cp = station_find(st, identity);
-    return cp ? cp->options.assume_version : NULL;
+    struct station_options options;
+    if (cp)
+        return cp->options.assume_version;
+    options_base(st, identity, NULL, &options); /* packs that know it by its identity */
+    return options.assume_version;
 }

@@ -32,7 +32,7 @@ struct charge_point *charge_point_new(struct station *st, const char *id)
     struct charge_point *cp = xcalloc(1, sizeof(*cp));
     cp->id = xstrdup(id);
     cp->created_ms = wall_now();
-    options_init(&cp->options, &st->settings);
+    options_apply(st, cp);
     cp->lane = lane_new(st, cp);
     map_put(&st->charge_points, span_of(id), cp);
     st->unregistered++;

@@ -80,6 +80,13 @@ struct station_options {
     int64_t rating_w; /* V5: more than 5 times this is implausible; ABSENT = 1 MW */
     int64_t phases;   /* that a connector has; ABSENT = those of its site */
     bool dc;          /* limits of it are watts of the car */
+    /* Q15: what its samples are in, whatever they say; NULL: what they say */
+    const char *energy_unit, *power_unit, *current_unit;
+    bool tag_strip;            /* Q26: blanks, `:` and `-` are no part of a tag */
+    char tag_cut_at[8];        /* Q26: what is behind one of these is no part of a tag; "" */
+    bool no_trigger_boot;      /* Q13: asking for a BootNotification reboots it */
+    const char *profile_unit;  /* Q28: "A" or "W", whatever its keys say; NULL */
+    const char *profile_shape; /* Q28: the only one that it takes; NULL: found out */
 };
 
 struct charge_point {

@@ -61,28 +61,39 @@ static struct lane *lane_again(const struct lane_ref *ref)
 
 /* ---- sending ---- */
 
-/* Why it must not be sent now, or NULL (B3, B4). */
-static const char *refusal(const struct charge_point *cp, const char *action)
+/* The message that a TriggerMessage asks for; NULL if it is none. */
+static const char *triggers_what(struct arena *arena, const struct outcall *call)
 {
+    if (!text_is(call->action, "TriggerMessage") &&
+        !text_is(call->action, "ExtendedTriggerMessage"))
+        return NULL;
+    struct span payload = span_of(call->payload);
+    return json_gets(json_parse(arena, payload.at, payload.len, NULL, NULL), "requestedMessage");
+}
+
+/* Why it must not be sent now, or NULL (B3, B4, Q13). */
+static const char *refusal(const struct charge_point *cp, const struct outcall *call)
+{
+    const char *action = call->action;
     bool remote =
         text_is(action, "RemoteStartTransaction") || text_is(action, "RemoteStopTransaction");
     if (cp->registration == REGISTRATION_REJECTED)
         return "the charge point is rejected";
     if (cp->registration == REGISTRATION_PENDING && remote)
         return "the charge point is not accepted yet";
-    return NULL;
+    struct arena arena = {0};
+    bool boot =
+        cp->options.no_trigger_boot && text_is(triggers_what(&arena, call), "BootNotification");
+    arena_clear(&arena);
+    return boot ? "asking this charge point for a BootNotification reboots it (noTriggerBoot)"
+                : NULL;
 }
 
 /* B3: while it is pending, the message that this asks for will be let through. */
 static void note_trigger(struct lane *lane, const struct outcall *call)
 {
-    if (!text_is(call->action, "TriggerMessage") &&
-        !text_is(call->action, "ExtendedTriggerMessage"))
-        return;
     struct arena arena = {0};
-    struct span payload = span_of(call->payload);
-    const struct json *object = json_parse(&arena, payload.at, payload.len, NULL, NULL);
-    const char *requested = json_gets(object, "requestedMessage");
+    const char *requested = triggers_what(&arena, call);
     for (size_t i = 0; i < TRIGGERS; i++) {
         if (text_is(requested, triggers[i].requested))
             lane->triggered[i] = mono_now() + TRIGGER_MS;
@@ -141,7 +152,7 @@ static struct outcall *send_next(struct lane *lane, enum call_outcome *outcome, 
     if (!call)
         return NULL;
     *outcome = CALL_REFUSED;
-    *why = refusal(lane->cp, call->action);
+    *why = refusal(lane->cp, call);
     if (*why)
         return outbox_take_answered(&lane->outbox, call->id);
     char id[UUID_SIZE];
@@ -328,7 +339,7 @@ static bool is_refused(struct charge_point *cp, struct outcall *call, struct cal
     if (!cp || cp->connection == 0)
         return true;
     result->outcome = CALL_REFUSED;
-    result->why = refusal(cp, call->action);
+    result->why = refusal(cp, call);
     if (result->why)
         return true;
     if (outbox_push(&cp->lane->outbox, call))

@@ -36,6 +36,8 @@ struct station {
     struct pending_start **pending; /* pending.c: oldest first */
     size_t pending_count, pending_room;
     struct timer pending_timer;
+    struct quirk *quirks; /* quirk.h: in order of definition */
+    size_t quirk_count;
     struct limits *limits;    /* limit_parts.h: sites, and limits on their way */
     uint64_t reminder_serial; /* remind.c */
     struct map failures;      /* admit.c: address → struct failure * */
@@ -117,9 +119,19 @@ void transactions_clear(struct station *st);
 
 /* All switches at their defaults. */
 void options_init(struct station_options *options, const struct station_settings *settings);
-/* Replaces all switches from a JSON object; false leaves `options` as it is. */
-bool options_parse(struct station_options *options, const struct station_settings *settings,
-                   const char *json, struct reason *why);
+/* Sets the switches that a JSON object has; false leaves `options` as it is. */
+bool options_parse(struct station_options *options, const char *json, struct reason *why);
+
+/* ---- quirk.c ---- */
+
+/* The switches of a charger but for those that the operator set. `cp` may be NULL: unknown yet. */
+void options_base(struct station *st, const char *identity, const struct charge_point *cp,
+                  struct station_options *out);
+/* Works out its switches anew. */
+void options_apply(struct station *st, struct charge_point *cp);
+void quirks_clear(struct station *st);
+/* The tag as its quirks leave it; in the arena, or what was given. NULL stays NULL. */
+const char *id_tag_normal(const struct charge_point *cp, struct arena *arena, const char *id_tag);
 
 /* ---- admit.c, tags.c, kv.c, pending.c: their parts of station_new, _free and _restore_sink ----
  */

@@ -15,9 +15,10 @@ static void decided(struct call *call, const struct decision *decision)
 void handle_authorize(struct call *call)
 {
     struct ask *ask = ARENA_NEW(&call->arena, struct ask);
-    *ask = (struct ask){.purpose = "authorize",
-                        .id_tag = json_gets(call->frame.payload, "idTag"),
-                        .connector = ABSENT};
+    *ask = (struct ask){
+        .purpose = "authorize",
+        .id_tag = id_tag_normal(call->cp, &call->arena, json_gets(call->frame.payload, "idTag")),
+        .connector = ABSENT};
     call->work = ask;
     call_decide(call, ask, decided);
 }

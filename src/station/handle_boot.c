@@ -67,6 +67,7 @@ static void keep_boot_info(struct call *call)
     xfree(cp->boot_json);
     cp->boot_json = strbuf_take(&json, NULL);
     cp->last_boot_ms = call->received_ms;
+    options_apply(call->st, cp); /* quirk packs go by what it says here */
     if (changed)
         station_row_event(call->st, cp->id, "boot_changed", cp->boot_json);
 }

@@ -61,7 +61,7 @@ static struct start *start_read(struct call *call)
     int64_t connector_id = member_int(call, "connectorId");
     start->evse = connector_id == ABSENT ? 0 : connector_id;
     start->connector = connector_number(start->evse);
-    start->id_tag = json_gets(call->frame.payload, "idTag");
+    start->id_tag = id_tag_normal(call->cp, &call->arena, json_gets(call->frame.payload, "idTag"));
     if (connector_id == ABSENT || !start->id_tag)
         start->flags |= TX_INCOMPLETE;
     if (!start->id_tag)

@@ -38,7 +38,7 @@ static struct stop *stop_read(struct call *call)
     const struct json *payload = call->frame.payload;
     struct stop *stop = ARENA_NEW(&call->arena, struct stop);
     json_int(json_get(payload, "transactionId"), &stop->id);
-    stop->id_tag = json_gets(payload, "idTag");
+    stop->id_tag = id_tag_normal(call->cp, &call->arena, json_gets(payload, "idTag"));
     stop->when = moment_read(call, json_gets(payload, "timestamp"));
     stop->reason = json_gets(payload, "reason");
     if (!stop->reason)

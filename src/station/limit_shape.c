@@ -37,6 +37,9 @@ bool limiter_is_dc(const struct limiter *limiter)
 
 static char unit_of(const struct limiter *limiter)
 {
+    const struct charge_point *cp = station_find(limiter->st, limiter->cp);
+    if (cp && cp->options.profile_unit)
+        return cp->options.profile_unit[0];
     if (limiter->units_w && (!limiter->units_a || limiter_is_dc(limiter)))
         return 'W';
     return 'A';
@@ -93,8 +96,29 @@ static size_t connectors_of(const struct limiter *limiter)
     return count;
 }
 
+/* Of the operator or a quirk pack; else the one that worked, or is to be tried. */
+static enum ladder shape_of(const struct limiter *limiter)
+{
+    static const struct {
+        const char *name;
+        enum ladder shape;
+    } names[] = {{"TxProfile", SHAPE_TX},
+                 {"TxProfileWithDuration", SHAPE_TX_DURATION},
+                 {"TxDefaultProfile", SHAPE_TX_DEFAULT},
+                 {"ChargePointMaxProfile", SHAPE_MAX}};
+    const struct charge_point *cp = station_find(limiter->st, limiter->cp);
+    for (size_t i = 0; cp && i < ARRAY_LEN(names); i++) {
+        if (text_is(cp->options.profile_shape, names[i].name))
+            return names[i].shape;
+    }
+    return limiter->shape;
+}
+
 bool limiter_next_shape(struct limiter *limiter)
 {
+    const struct charge_point *cp = station_find(limiter->st, limiter->cp);
+    if (cp && cp->options.profile_shape)
+        return false;
     limiter->shape++;
     if (limiter->shape == SHAPE_MAX && connectors_of(limiter) > 1)
         limiter->shape++;
@@ -107,7 +131,7 @@ bool limiter_next_shape(struct limiter *limiter)
 
 bool limiter_must_clear(const struct limiter *limiter, const struct slot *slot)
 {
-    return slot->kind != SLOT_TX || limiter->shape > SHAPE_TX_DURATION;
+    return slot->kind != SLOT_TX || shape_of(limiter) > SHAPE_TX_DURATION;
 }
 
 struct profile {
@@ -123,7 +147,7 @@ static struct profile profile_of(const struct limiter *limiter, const struct slo
     if (slot->kind == SLOT_TOTAL)
         return (struct profile){ID_TOTAL, 0, 0, "ChargePointMaxProfile", true, false};
     int64_t connector = slot->connector;
-    switch (limiter->shape) {
+    switch (shape_of(limiter)) {
     case SHAPE_TX_DURATION:
         return (struct profile){ID_TX + connector, connector, slot->transaction,
                                 "TxProfile",       true,      true};

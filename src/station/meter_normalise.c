@@ -153,7 +153,18 @@ static const char *member_or(const struct json *sample, const char *name, const 
     return text && text[0] ? text : otherwise;
 }
 
-static void sample_read(const struct json *from, struct record_sample *sample)
+/* Q15. */
+static const char *known_unit(const struct station_options *options, const char *measurand)
+{
+    if (strncmp(measurand, "Energy.Active.", 14) == 0)
+        return options->energy_unit;
+    if (strncmp(measurand, "Power.Active.", 13) == 0)
+        return options->power_unit;
+    return strncmp(measurand, "Current.", 8) == 0 ? options->current_unit : NULL;
+}
+
+static void sample_read(const struct json *from, const struct station_options *options,
+                        struct record_sample *sample)
 {
     static const char register_name[] = "Energy.Active.Import.Register";
     sample->measurand = member_or(from, "measurand", register_name); /* V1 */
@@ -164,6 +175,9 @@ static void sample_read(const struct json *from, struct record_sample *sample)
     sample->location = member_or(from, "location", "Outlet");
     sample->unit = member_or(from, "unit", energy ? "Wh" : NULL);
     sample->value = member_or(from, "value", "");
+    const char *known = options ? known_unit(options, sample->measurand) : NULL;
+    if (known)
+        sample->unit = known;
 }
 
 void meter_choose(const struct record_sample *samples, size_t count, struct meter_reading *reading)
@@ -182,7 +196,7 @@ void meter_choose(const struct record_sample *samples, size_t count, struct mete
 }
 
 void meter_normalise(struct arena *arena, const struct json *meter_value,
-                     struct meter_reading *reading)
+                     const struct station_options *options, struct meter_reading *reading)
 {
     const struct json *list = json_get(meter_value, "sampledValue");
     struct record_sample *samples = NULL;
@@ -190,7 +204,7 @@ void meter_normalise(struct arena *arena, const struct json *meter_value,
     if (list && list->count > 0)
         samples = arena_alloc(arena, list->count * sizeof(*samples));
     for (const struct json *from = list ? list->child : NULL; from; from = from->next)
-        sample_read(from, &samples[count++]);
+        sample_read(from, options, &samples[count++]);
     meter_choose(samples, count, reading);
     reading->samples = samples;
     reading->sample_count = count;

@@ -13,9 +13,10 @@ struct meter_reading { /* ABSENT where nothing was measured */
     size_t sample_count;
 };
 
-/* `meter_value` is one item of meterValue or transactionData, repaired. */
+/* `meter_value` is one item of meterValue or transactionData, repaired. `options` (may be NULL)
+ * know units better than the samples (Q15). */
 void meter_normalise(struct arena *arena, const struct json *meter_value,
-                     struct meter_reading *reading);
+                     const struct station_options *options, struct meter_reading *reading);
 
 /* The numbers of samples that have their defaults; the rest of `reading` is 0. */
 void meter_choose(const struct record_sample *samples, size_t count, struct meter_reading *reading);

@@ -78,7 +78,7 @@ void meter_rows(struct call *call, struct batch *batch, struct meter_list *list)
     const struct json *item = list->values ? list->values->child : NULL;
     for (; item; item = item->next) {
         struct meter_reading reading;
-        meter_normalise(&call->arena, item, &reading);
+        meter_normalise(&call->arena, item, &call->cp->options, &reading);
         if (reading.sample_count == 0)
             continue;
         struct moment when = moment_read(call, json_gets(item, "timestamp"));

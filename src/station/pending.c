@@ -286,7 +286,7 @@ void pending_sent(struct station *st, const struct charge_point *cp, const struc
         pending->connector = ABSENT;
         json_int(json_get(payload, "connectorId"), &pending->connector);
         pending->cp = xstrdup(cp->id);
-        pending->id_tag = xstrdup(id_tag);
+        pending->id_tag = xstrdup(id_tag_normal(cp, &arena, id_tag));
         pending->vars = vars_checked(cp->id, vars);
         text_copy(pending->command, sizeof(pending->command), span_of(call->id));
         pending->created_ms = wall_now();

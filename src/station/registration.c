@@ -18,7 +18,6 @@ struct charge_point_state { /* what a change may change */
     enum registration registration;
     char *password_hash;
     int64_t security_profile;
-    struct station_options options;
     char *options_json;
 };
 
@@ -70,17 +69,17 @@ static bool profile_check(const struct charge_point *cp, const struct charge_poi
 static void state_swap(struct station *st, struct charge_point *cp,
                        struct charge_point_state *state)
 {
-    struct charge_point_state now = {cp->registered,       cp->registration, cp->password_hash,
-                                     cp->security_profile, cp->options,      cp->options_json};
+    struct charge_point_state now = {cp->registered, cp->registration, cp->password_hash,
+                                     cp->security_profile, cp->options_json};
     if (state->registered != cp->registered)
         st->unregistered += state->registered ? (size_t)-1 : 1;
     cp->registered = state->registered;
     cp->registration = state->registration;
     cp->password_hash = state->password_hash;
     cp->security_profile = state->security_profile;
-    cp->options = state->options;
     cp->options_json = state->options_json;
     *state = now;
+    options_apply(st, cp);
 }
 
 static void state_clear(struct charge_point_state *state)
@@ -141,9 +140,9 @@ bool station_register(struct station *st, const char *id, const struct charge_po
 {
     struct charge_point *cp = station_find(st, id);
     struct station_options options;
-    options_init(&options, &st->settings);
+    options_base(st, id, cp, &options);
     if (!change_check(cp, id, change, why) ||
-        (change->options && !options_parse(&options, &st->settings, change->options, why)))
+        (change->options && !options_parse(&options, change->options, why)))
         return false;
     if (!cp)
         cp = charge_point_new(st, id);
@@ -152,7 +151,6 @@ bool station_register(struct station *st, const char *id, const struct charge_po
         .registration = cp->registration,
         .password_hash = new_hash(cp, change),
         .security_profile = wanted_profile(cp, change),
-        .options = change->options ? options : cp->options,
         .options_json = xstrdup(change->options    ? change->options
                                 : cp->options_json ? cp->options_json
                                                    : "{}"),

@@ -60,6 +60,7 @@ void station_free(struct station *st)
     kv_clear(st);
     retry_clear(st);
     pending_clear(st);
+    quirks_clear(st);
     limits_clear(st);
     failures_clear(st);
     station_dirty_clear(st);
@@ -97,10 +98,6 @@ static void restore_charge_point(void *ctx, const struct record_charge_point *ro
     if (station_find(st, row->id))
         return;
     struct charge_point *cp = charge_point_new(st, row->id);
-    struct reason why = {{0}};
-    if (row->options && !options_parse(&cp->options, &st->settings, row->options, &why))
-        LOG(LOG_ERROR, "stored options cannot be read", L_STR("cp", row->id),
-            L_STR("why", why.text));
     enum registration registration = REGISTRATION_PENDING;
     registration_parse(row->registration, &registration);
     if (registration != REGISTRATION_PENDING || row->password_hash || row->options)
@@ -114,6 +111,7 @@ static void restore_charge_point(void *ctx, const struct record_charge_point *ro
     cp->serial = xstrdup_or_null(row->serial);
     cp->firmware = xstrdup_or_null(row->firmware);
     cp->boot_json = xstrdup_or_null(row->boot);
+    options_apply(st, cp);
     cp->created_ms = row->created_ms;
     cp->last_boot_ms = row->last_boot_ms;
     cp->last_seen_ms = row->last_seen_ms;

@@ -315,7 +315,7 @@ static void test_charge_point(void **state)
         "\"firmware\":null,\"address\":\"192.0.2.7\",\"createdAt\":\"" NOW_TEXT
         "\",\"connectedAt\":\"" NOW_TEXT "\",\"lastSeenAt\":\"" NOW_TEXT
         "\",\"lastBootAt\":\"" NOW_TEXT "\",\"securityProfile\":0,\"hasPassword\":false,"
-        "\"options\":{},\"connectors\":[{\"connectorId\":1,"
+        "\"options\":{},\"quirks\":[],\"connectors\":[{\"connectorId\":1,"
         "\"status\":\"Faulted\",\"errorCode\":\"GroundFailure\",\"info\":null,\"vendorErrorCode\":"
         "null,"
         "\"since\":\"" NOW_TEXT "\",\"transactionId\":null}]}");

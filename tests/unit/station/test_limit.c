@@ -55,6 +55,8 @@ static void watts(void **state)
         {"Current,Power", "{\"ratingW\":150000}", "W 10267"},
         {"Current", "{\"dc\":true}", "A 20.5"}, /* of the car, as if it had 500 V */
         {NULL, NULL, "A 16"},
+        {"Current", "{\"profileUnit\":\"W\"}", "W 11040"}, /* it is wrong about itself */
+        {"Power", "{\"profileUnit\":\"A\"}", "A 16"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rig *r = rig_new(1);
@@ -226,6 +228,37 @@ static void the_ladder(void **state)
     rig_stop(r, 1, id); /* and does not outlive its transaction */
     rig_said(r, "CP1 Clear 912001");
     rig_free(r);
+}
+
+/* A quirk pack, or the operator, knows it already. */
+static void a_shape_that_is_known(void **state)
+{
+    (void)state;
+    static const char *const shapes[][2] = {
+        {"TxProfileWithDuration", "TxProfile c=1 tx=1 A 16"},
+        {"TxDefaultProfile", "TxDefaultProfile c=1 tx=0 A 16"},
+        {"ChargePointMaxProfile", "ChargePointMaxProfile c=0 tx=0 A 16"}};
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        struct rig *r = rig_new(1);
+        char *options = xprintf("{\"profileShape\":\"%s\"}", shapes[i][0]);
+        const struct charge_point_change change = {.security_profile = ABSENT, .options = options};
+        assert_true(station_register(r->f->st, "CP1", &change, NULL, NULL, NULL));
+        xfree(options);
+        rig_status(r, 1, "Charging");
+        int64_t id = rig_start(r, 1);
+        r->answer = "Rejected";
+        station_limit(r->f->st, id, 16);
+        rig_turn(r);
+        char *wanted = xprintf("CP1 keys; CP1 %s", shapes[i][1]);
+        rig_said(r, wanted);
+        xfree(wanted);
+        r->answer = "Accepted";
+        rig_later(r, 600 * 1000); /* and so no other is tried */
+        wanted = xprintf("CP1 %s", shapes[i][1]);
+        rig_said(r, wanted);
+        xfree(wanted);
+        rig_free(r);
+    }
 }
 
 static void the_second_shape_names_its_times(void **state)
@@ -661,6 +694,7 @@ int main(void)
         cmocka_unit_test(it_ends_with_its_transaction),
         cmocka_unit_test(again_after_it_was_away_or_booted),
         cmocka_unit_test(the_ladder),
+        cmocka_unit_test(a_shape_that_is_known),
         cmocka_unit_test(the_second_shape_names_its_times),
         cmocka_unit_test(a_refusal_is_not_for_a_shape_that_worked),
         cmocka_unit_test(who_refuses_everything_is_asked_less_and_less),

@@ -18,7 +18,7 @@ static struct meter_reading read_samples(const char *samples)
     struct json *value = json_parse(&arena, kept, strlen(kept), NULL, NULL);
     assert_non_null(value);
     struct meter_reading reading;
-    meter_normalise(&arena, value, &reading);
+    meter_normalise(&arena, value, NULL, &reading);
     return reading;
 }
 
