@@ -93,6 +93,11 @@ static bool any_from(const struct digits *d, int place)
     return false;
 }
 
+bool decimal_fits(int64_t value)
+{
+    return value >= -VALUE_MAX && value <= VALUE_MAX;
+}
+
 bool decimal_scaled(struct span text, int power, int64_t *out)
 {
     struct digits d;

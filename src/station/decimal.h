@@ -9,4 +9,7 @@
  * digits, an exponent. False: not a number ("", NaN, two points), or beyond ±10^17. */
 bool decimal_scaled(struct span text, int power, int64_t *out);
 
+/* Within ±10^17: of two such the sum and the difference are no overflow. */
+bool decimal_fits(int64_t value);
+
 #endif

@@ -37,8 +37,10 @@ static void read_meter(struct call *call, struct start *start)
     if (start->meter_start_wh == ABSENT && call->meter_text &&
         !decimal_scaled(span_of(call->meter_text), 0, &start->meter_start_wh))
         start->meter_start_wh = ABSENT;
-    if (start->meter_start_wh == ABSENT)
+    if (!decimal_fits(start->meter_start_wh)) { /* no register says that; ABSENT neither fits */
+        start->meter_start_wh = ABSENT;
         start->flags |= TX_SUSPECT_METER | (call->meter_text ? 0 : TX_INCOMPLETE);
+    }
 }
 
 static void read_time(struct call *call, struct start *start)

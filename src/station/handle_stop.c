@@ -45,8 +45,10 @@ static struct stop *stop_read(struct call *call)
         stop->reason = "Local"; /* X10 */
     stop->data = json_get(payload, "transactionData");
     stop->energy_wh = ABSENT;
-    if (!json_int(json_get(payload, "meterStop"), &stop->meter_stop_wh) &&
-        !(call->meter_text && decimal_scaled(span_of(call->meter_text), 0, &stop->meter_stop_wh))) {
+    bool read =
+        json_int(json_get(payload, "meterStop"), &stop->meter_stop_wh) ||
+        (call->meter_text && decimal_scaled(span_of(call->meter_text), 0, &stop->meter_stop_wh));
+    if (!read || !decimal_fits(stop->meter_stop_wh)) { /* no register says that */
         stop->meter_stop_wh = ABSENT;
         stop->flags |= TX_SUSPECT_METER | (call->meter_text ? 0 : TX_INCOMPLETE);
     }

@@ -107,7 +107,7 @@ static void take_phase(struct choice *choice, enum merging merging, int64_t valu
     choice->has_phase = true;
     if (first)
         choice->phases = value;
-    else if (merging == ADD)
+    else if (merging == ADD && decimal_fits(choice->phases + value))
         choice->phases += value;
     else if (merging == HIGHEST && value > choice->phases)
         choice->phases = value;

@@ -105,6 +105,11 @@ static void v7_a_total_beats_the_phases_and_phases_are_added(void **state)
                      60);
     assert_int_equal(
         read_samples("{\"value\":\"10\",\"phase\":\"L1\"},{\"value\":\"99\"}").energy_wh, 99);
+    struct strbuf many = {0}; /* of no real charger: their sum fits no integer */
+    for (int i = 0; i < 100; i++)
+        strbuf_addf(&many, "%s{\"value\":\"1e17\",\"phase\":\"L1\"}", i > 0 ? "," : "");
+    assert_int_equal(read_samples(strbuf_text(&many)).energy_wh, 100000000000000000);
+    strbuf_clear(&many);
     const struct meter_reading ac =
         read_samples(SAMPLE("Current.Import", "10", PHASE("L1")) "," SAMPLE(
             "Current.Import", "16",

@@ -74,6 +74,24 @@ static void x4_a_failing_store_is_an_internal_error(void **state)
     fake_free(f);
 }
 
+/* What is beyond any register is kept as text, and no number is made of it. */
+static void x11_a_meter_of_no_real_register_is_none(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    say(f, "CP1",
+        "[2,\"s\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":"
+        "-9223372036854775807,\"timestamp\":\"2025-07-14T05:20:00Z\"}]");
+    EXPECT_ROWS(f, 1, "START id=1 meter=- meterText=-9223372036854775807 flags=4");
+    stop(f, "1", STOP("1", "9223372036854775807"));
+    EXPECT_ROWS(f, 1, "STOP id=1 meter=- flags=4");
+    fake_free(f);
+    f = fake_with_transaction();
+    stop(f, "1", STOP("1", "9223372036854775807"));
+    EXPECT_ROWS(f, 1, "STOP id=1 meter=- energy=- flags=4");
+    fake_free(f);
+}
+
 static void x7_q3_an_unknown_id_is_answered_and_kept(void **state)
 {
     (void)state;
@@ -522,6 +540,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(x4_is_stored_before_it_is_answered),
         cmocka_unit_test(x4_a_failing_store_is_an_internal_error),
+        cmocka_unit_test(x11_a_meter_of_no_real_register_is_none),
         cmocka_unit_test(x7_q3_an_unknown_id_is_answered_and_kept),
         cmocka_unit_test(x7_q8_ids_of_other_chargers_are_unknown),
         cmocka_unit_test(x8_q4_an_id_that_cannot_be_ours_is_attached_by_tag_and_meter),
