@@ -1,7 +1,7 @@
 -- Shares the fuse of a depot between the cars that want power.
 --
 -- Try it:   chargebridge check examples/depot/policies
--- Run it:   chargebridge --policies-dir examples/depot/policies   (or copy this file into your own folder)
+-- Run it:   chargebridge --policies examples/depot/policies   (or copy this file into your own folder)
 --
 -- The core does the careful part: it sends a lower limit at once, raises another only when the first car had time
 -- to follow, sends nothing that is the same, and sends it all again to a charger that was away. What is left here
