@@ -231,8 +231,8 @@ static enum ocpp_error read_list(struct reading *r, const struct path *path,
 /* Optional and without content: as good as absent (R13, B6). */
 static bool is_blank(const struct field *field, const struct json *value)
 {
-    return !field->required &&
-           (value->type == JSON_NULL || (value->type == JSON_STRING && value->text.len == 0));
+    bool empty = value->type == JSON_STRING && value->text.len == 0 && !field->may_be_empty;
+    return !field->required && (value->type == JSON_NULL || empty);
 }
 
 /* Noted unless it is an empty text in a text field, which the standard allows (N3). */

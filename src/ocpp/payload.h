@@ -27,11 +27,11 @@ struct payload_report {
  * (or, with `strict`, any field) is missing or unreadable; then report->faults[…] has the reason
  * as its last entry kept. Strict means payload_check() first: its first fault is the reason,
  * unknown fields included. An empty text where the standard allows one is left out without a
- * note. Repaired nodes keep `raw`, the text as it was received. Guarantees on OCPP_OK for every
- * field of the table that is present afterwards: FIELD_STRING, CISTRING, ENUM, TIME, URI are
- * JSON_STRING; FIELD_INT is JSON_INT; FIELD_DECIMAL is JSON_INT or JSON_NUMBER; FIELD_BOOL is
- * JSON_BOOL; lists are JSON_ARRAY; objects are JSON_OBJECT. Unknown fields, unknown enum words
- * and over-long strings stay as they are. */
+ * note, unless the field may_be_empty. Repaired nodes keep `raw`, the text as it was received.
+ * Guarantees on OCPP_OK for every field of the table that is present afterwards: FIELD_STRING,
+ * CISTRING, ENUM, TIME, URI are JSON_STRING; FIELD_INT is JSON_INT; FIELD_DECIMAL is JSON_INT or
+ * JSON_NUMBER; FIELD_BOOL is JSON_BOOL; lists are JSON_ARRAY; objects are JSON_OBJECT. Unknown
+ * fields, unknown enum words and over-long strings stay as they are. */
 enum ocpp_error payload_read(const struct field *fields, struct arena *arena, struct json *payload,
                              bool strict, struct payload_report *report);
 

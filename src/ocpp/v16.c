@@ -290,7 +290,7 @@ static const struct field get_configuration_req[] = {
 static const struct field key_value[] = {
     CISTRING("key", 50, NEEDED),
     BOOL("readonly", REQUIRED),
-    STRING("value", 500, OPTIONAL),
+    STRING("value", 500, OPTIONAL, .may_be_empty = true),
     END,
 };
 static const struct field get_configuration_conf[] = {

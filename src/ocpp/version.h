@@ -36,6 +36,7 @@ struct field {
     /* A field that the handler cannot do without: if it cannot be read even leniently, the CALL is
      * refused (rule R13). Other faulty fields are dropped and reported. */
     bool needed;
+    bool may_be_empty; /* an optional text of which "" says something: not as good as absent */
 };
 
 enum direction { FROM_CHARGE_POINT = 1, FROM_CENTRAL_SYSTEM = 2, FROM_BOTH = 3 };

@@ -75,27 +75,19 @@ static struct record_configuration *add_key(const struct effect *e, const char *
     return row;
 }
 
-/* An empty value is one, but was left out when the answer was read: it is in the text only. */
-static const char *value_of(const struct json *item, struct arena *arena)
-{
-    const char *value = json_gets(item, "value");
-    if (value || !item->raw.at)
-        return value;
-    return json_gets(json_parse(arena, item->raw.at, item->raw.len, NULL, NULL), "value");
-}
-
 static void get_configuration(const struct effect *e)
 {
-    struct arena arena = {0};
     const struct json *keys = json_get(e->response, "configurationKey");
     for (const struct json *item = keys ? keys->child : NULL; item; item = item->next) {
         const char *key = json_gets(item, "key");
+        const char *value = json_gets(item, "value");
         const struct json *readonly = json_get(item, "readonly");
         if (!key)
             continue;
-        struct record_configuration *row = add_key(e, key, value_of(item, &arena));
+        struct record_configuration *row = add_key(e, key, value);
         row->told = true;
-        limit_learn(e->st, e->cp, key, json_gets(item, "value"));
+        if (value && value[0])
+            limit_learn(e->st, e->cp, key, value);
         if (readonly && readonly->type == JSON_BOOL)
             row->readonly = readonly->boolean;
     }
@@ -104,7 +96,6 @@ static void get_configuration(const struct effect *e)
         if (json_text(item))
             add_key(e, json_text(item), NULL)->unknown = true;
     }
-    arena_clear(&arena);
 }
 
 enum { KEY_BYTES_MAX = 64 };

@@ -182,6 +182,10 @@ static void test_lenient_text(void **state)
          "{\"connectorId\":0,\"errorCode\":\"Error\",\"status\":\"Sleeping\"}",
          "{\"connectorId\":0,\"errorCode\":\"Error\",\"status\":\"Sleeping\"}",
          "PropertyConstraintViolation /errorCode: unknown word \"Error\""},
+        /* the value of a configuration key may be empty: that is what it is set to */
+        {"GetConfigurationResponse",
+         "{\"configurationKey\":[{\"key\":\"k\",\"readonly\":true,\"value\":\"\"}]}",
+         "{\"configurationKey\":[{\"key\":\"k\",\"readonly\":true,\"value\":\"\"}]}", NULL},
         /* empty and null are as good as absent (N3, B6) */
         {"StatusNotification",
          "{\"connectorId\":1,\"errorCode\":\"NoError\",\"info\":\"\",\"status\":\"Available\","
