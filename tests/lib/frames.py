@@ -5,6 +5,7 @@ Frames come from the message table of a server's database: plays and processes b
 schemas are test data beside the repository; without them the shape of the frames, the ids
 and the order are still judged.
 """
+import decimal
 import functools
 import json
 import os
@@ -26,7 +27,13 @@ def schema_of(name):
     if not os.path.exists(path):
         return None
     with open(path) as f:
-        return jsonschema.validators.validator_for({})(json.load(f), format_checker=None)
+        schema = json.load(f, parse_float=decimal.Decimal)
+    return jsonschema.validators.validator_for({})(schema, format_checker=None)
+
+
+def frame_of(text):
+    """Numbers as written: 22000.1 is a multiple of 0.1, but not in binary."""
+    return json.loads(text, parse_float=decimal.Decimal)
 
 
 def payload_faults(name, payload):
@@ -50,7 +57,7 @@ class Line:
 
     def heard(self, text):
         try:
-            frame = json.loads(text)
+            frame = frame_of(text)
         except ValueError:
             return
         if not isinstance(frame, list) or len(frame) < 2 or not isinstance(frame[1], str):
@@ -62,7 +69,7 @@ class Line:
 
     def sent(self, text):
         try:
-            frame = json.loads(text)
+            frame = frame_of(text)
         except ValueError:
             return self.fault("not JSON", text)
         if not isinstance(frame, list) or not frame or frame[0] not in (2, 3, 4):
