@@ -5,10 +5,40 @@
  * stays a valid frame. */
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "station/messages.h"
 
 enum { TOKEN_LEN = 32 };
+
+/* Behind the JSON string that begins at `at`, if it reads `name` (letters only): whatever its case,
+ * and also written with \u escapes. Else NULL. */
+static char *string_is(char *at, const char *name)
+{
+    if (*at++ != '"')
+        return NULL;
+    for (; *name; name++) {
+        unsigned char letter = (unsigned char)*at;
+        size_t room = 1;
+        if (strncmp(at, "\\u00", 4) == 0 && at[4] && at[5]) {
+            if (!hex_decode((struct span){at + 4, 2}, &letter, &room))
+                return NULL;
+            at += 5;
+        }
+        if ((letter | 0x20) != ((unsigned char)*name | 0x20))
+            return NULL;
+        at++;
+    }
+    return *at == '"' ? at + 1 : NULL;
+}
+
+/* The next string from `at` on that reads so, or NULL. */
+static char *find_string(char *at, const char *name)
+{
+    for (at = strchr(at, '"'); at && !string_is(at, name); at = strchr(at + 1, '"'))
+        ;
+    return at;
+}
 
 /* Blanks the text of the JSON string that starts behind `from`, up to its closing quote. */
 static void blank_string(char *from)
@@ -24,18 +54,18 @@ static void blank_string(char *from)
 /* The "value" beside the key at `key`, in the same object. */
 static void blank_value_beside(char *text, char *key)
 {
-    static const char name[] = "\"value\"";
+    static const char name[] = "value";
     char *end = key + strcspn(key, "}");
-    char *at = strstr(key, name);
+    char *at = find_string(key, name);
     if (!at || at > end) {
         at = NULL;
         for (char *back = key; back > text && *back != '{' && !at; back--) {
-            if (strncmp(back, name, strlen(name)) == 0)
+            if (string_is(back, name))
                 at = back;
         }
     }
     if (at)
-        blank_string(at + strlen(name));
+        blank_string(string_is(at, name));
 }
 
 /* The end of a URL inside a JSON text, or of one alone. */
@@ -90,12 +120,32 @@ void message_blank_location(char *text)
     }
 }
 
+/* With escapes in it a URL cannot be told from the rest, so it goes as a whole. */
+static void blank_escaped_locations(char *text)
+{
+    static const char *const names[] = {"location", "remoteLocation"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        for (char *at = text; (at = find_string(at, names[i])) != NULL;) {
+            at = string_is(at, names[i]);
+            char *open = strchr(at, '"');
+            char *escape = open ? strstr(open, "\\u") : NULL;
+            if (escape && escape < url_end(open + 1))
+                blank_string(at);
+        }
+    }
+}
+
 void message_blank_secrets(char *text)
 {
-    static const char key[] = "\"AuthorizationKey\"";
-    for (char *at = text; (at = strcasestr(at, key)) != NULL; at += strlen(key))
-        blank_value_beside(text, at);
-    if (strstr(text, "ocation\"")) /* location, remoteLocation */
+    static const char key[] = "AuthorizationKey";
+    bool escaped = strstr(text, "\\u00") != NULL;
+    if (escaped || strcasestr(text, key)) {
+        for (char *at = text; (at = find_string(at, key)) != NULL; at = string_is(at, key))
+            blank_value_beside(text, at);
+    }
+    if (escaped)
+        blank_escaped_locations(text);
+    if (escaped || strstr(text, "ocation\"")) /* location, remoteLocation */
         message_blank_location(text);
 }
 

@@ -455,6 +455,18 @@ static void messages_are_logged_without_secrets(void **state)
         "MESSAGE [3,\"x\",{\"configurationKey\":[{\"key\":\"a\",\"value\":\"1\"},{\"value\":"
         "\"**\",\"readonly\":false,\"key\":\"AUTHORIZATIONKEY\"},{\"value\":\"3\"}]}]");
     assert_non_null(strstr(f->sent.at[0], "0011"));
+    say(f, "CP1", /* the same names, spelled with escapes */
+        "[3,\"y\",{\"configurationKey\":[{\"\\u006bey\":\"a\",\"value\":\"1\"},{\"valu\\u0065\":"
+        "\"4\\u00e44\",\"key\":\"authoriz\\u0061tion\\u004bey\"}],"
+        "\"loc\\u0061tion\":\"ftp://u:p@h/\",\"remoteLocation\":\"ftp:\\u002f/u:p@h/\","
+        "\"u\":\"\\u00\"}]");
+    EXPECT_ROWS(
+        f, 1,
+        "MESSAGE "
+        "[3,\"y\",{\"configurationKey\":[{\"\\u006bey\":\"a\",\"value\":\"1\"},{\"valu\\u0065\":"
+        "\"********\",\"key\":\"authoriz\\u0061tion\\u004bey\"}],"
+        "\"loc\\u0061tion\":\"ftp://***@h/\",\"remoteLocation\":\"*****************\","
+        "\"u\":\"\\u00\"}]");
     fake_free(f);
 }
 
