@@ -139,7 +139,10 @@ void json_write(struct strbuf *out, const struct json *node)
         write_bool(out, node->boolean);
         break;
     case JSON_INT:
-        write_int(out, node->integer);
+        if (span_is(node->text, "-0")) /* the one spelling that the integer does not keep */
+            write_span(out, node->text);
+        else
+            write_int(out, node->integer);
         break;
     case JSON_NUMBER:
         write_span(out, node->text);

@@ -101,12 +101,13 @@ static void test_capture_round_trip(void **state)
 static void test_tree_is_written_compactly(void **state)
 {
     (void)state;
-    const char *text = " { \"a\" : [ ] , \"b\" : { } , \"c\" : [ 1 , 1.0 , 1e5 , true , null ] ,"
-                       " \"\\n\" : \"\\u00e4\" } ";
+    const char *text =
+        " { \"a\" : [ ] , \"b\" : { } , \"c\" : [ 1 , -0 , 1.0 , 1e5 , true , null ] ,"
+        " \"\\n\" : \"\\u00e4\" } ";
     struct arena arena = {0};
     json_write(&out, json_parse(&arena, text, strlen(text), NULL, NULL));
     assert_string_equal(out.at,
-                        "{\"a\":[],\"b\":{},\"c\":[1,1.0,1e5,true,null],\"\\n\":\"\xC3\xA4\"}");
+                        "{\"a\":[],\"b\":{},\"c\":[1,-0,1.0,1e5,true,null],\"\\n\":\"\xC3\xA4\"}");
     strbuf_reset(&out);
     json_write(&out, NULL);
     assert_string_equal(out.at, "null");
