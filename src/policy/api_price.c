@@ -36,7 +36,7 @@ static const char *text_member(struct reading *r, int index, const char *name, b
     const char *copy = NULL;
     if (type == LUA_TSTRING || type == LUA_TNUMBER) {
         text.at = lua_tolstring(r->L, -1, &text.len);
-        if (text.len <= 1024 && utf8_valid(text.at, text.len))
+        if (text.len <= 1024 && utf8_valid(text.at, text.len) && !memchr(text.at, '\0', text.len))
             copy = arena_strndup(r->arena, text.at, text.len);
     }
     if (type != LUA_TNIL && !copy)
@@ -101,14 +101,16 @@ static int member_names(struct reading *r, int index, const char *names[LINES_MA
     lua_pushnil(r->L);
     while (lua_next(r->L, index)) {
         lua_pop(r->L, 1);
-        const char *key = lua_type(r->L, -1) == LUA_TSTRING ? lua_tostring(r->L, -1) : NULL;
-        if (key && is_word(key))
+        size_t len = 0;
+        const char *key = lua_type(r->L, -1) == LUA_TSTRING ? lua_tolstring(r->L, -1, &len) : NULL;
+        bool whole = key && strlen(key) == len; /* "a\0b" would be read as "a" */
+        if (whole && is_word(key))
             continue;
         if (!key)
             reason_set(r->why, "a list is not a price: write { currency = …, lines = { … } }");
         else if (count == LINES_MAX)
             reason_set(r->why, "more than %d lines", LINES_MAX);
-        else if (check_name(r, key))
+        else if (check_name(r, whole ? key : NULL))
             names[count++] = arena_strdup(r->arena, key);
         else
             key = NULL;
@@ -194,6 +196,15 @@ static bool read_line(struct reading *r, int index)
     return ok && read_detail(r, index, line, "unit_price");
 }
 
+/* What stands beside the list is money too. */
+static bool is_list(lua_State *L, int index, size_t count)
+{
+    size_t members = 0;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        members++;
+    return members == count;
+}
+
 /* The value of `lines` is on top. */
 static bool read_lines(struct reading *r, int index)
 {
@@ -204,6 +215,8 @@ static bool read_lines(struct reading *r, int index)
     size_t count = lua_rawlen(r->L, list);
     if (count > LINES_MAX)
         return reason_set(r->why, "more than %d lines", LINES_MAX);
+    if (!is_list(r->L, list, count))
+        return reason_set(r->why, "lines has names or gaps; a list is expected");
     int others = member_names(r, index, names);
     if (others > 0)
         reason_set(r->why, "%s stands beside lines; put it into them", names[0]);

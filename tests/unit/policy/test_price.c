@@ -111,6 +111,13 @@ static void what_is_none(void **state)
         {"return { currency = 'EUR', a = 1, why = {} }", "why is a table; a short text"},
         {"return { currency = 'EUR', a = 1, tariff = true }", "tariff is a boolean"},
         {"return { currency = 'EUR', a = 1, lines = {} }", "a stands beside lines"},
+        {"return { currency = 'EUR', ['a\\0b'] = 1, a = 2 }", "a line's name is a text of"},
+        {"return { currency = 'EUR\\0', a = 2 }", "currency is a string; a short text is expected"},
+        {"return { currency = 'EUR', lines = { energy = { name = 'a', amount = 1 } } }",
+         "lines has names or gaps; a list is expected"},
+        {"local t = { { name = 'a', amount = 1 } } t[3] = t[1] return { currency = 'EUR', lines = "
+         "t }",
+         "lines has names or gaps; a list is expected"},
         {"return { currency = 'EUR', lines = 5 }", "lines is a number; a list is expected"},
         {"return { currency = 'EUR', lines = { 5 } }", "lines[1] is a number; a table is expected"},
         {"return { currency = 'EUR', lines = { { amount = 1 } } }", "a line's name"},
