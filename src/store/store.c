@@ -13,6 +13,8 @@
 #include "store/parts.h"
 #include "store/schema.h"
 
+enum { PROBE_MS = 5000 };
+
 /* ---- one process a file ---- */
 
 static bool locked_by_another(int fd, const char *path, const char *lock, struct reason *why)
@@ -66,6 +68,8 @@ struct store *store_open(const struct store_settings *settings, struct reason *w
 {
     struct store *store = xcalloc(1, sizeof(*store));
     store->settings = *settings;
+    if (store->settings.probe_ms <= 0)
+        store->settings.probe_ms = PROBE_MS;
     store->path = xstrdup(settings->path);
     store->lock_fd = -1;
     store->held_end = &store->held;

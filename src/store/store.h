@@ -25,6 +25,7 @@ struct store_settings {
     const char *path; /* file, created if missing; ":memory:" is refused: readers need a file */
     struct store_retention retention;
     struct poster poster;
+    int64_t probe_ms; /* 0 = 5000: after a failed commit, until one succeeds, it is tried again */
 };
 
 /* Opens, migrates (copy of the old file kept as <path>.before-<version>), starts the threads.
@@ -41,7 +42,8 @@ bool store_restore(struct store *store, const struct restore_sink *sink, struct 
 void store_submit(struct store *store, struct batch *batch_owned);
 /* True when every submitted batch and every query has come back. */
 bool store_idle(const struct store *store);
-/* False after a failed commit until one succeeds again: /health answers 503. */
+/* False after a failed commit until one succeeds again: /health answers 503. When nobody has
+ * anything to store meanwhile, the writer tries with a page of its own. */
 bool store_healthy(const struct store *store);
 
 /* A named query (queries.c) on the reader thread, which sees everything that was submitted before;

@@ -7,10 +7,12 @@
  * Between two groups the thread may take one bounded step of retention. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/parts.h"
+#include "store/schema.h"
 
 /* ---- on the loop thread ---- */
 
@@ -152,12 +154,54 @@ static void write_group(struct store *store, struct batch *first)
     atomic_store(&store->healthy, ok);
 }
 
-/* Waits for work; takes the queue (maybe empty: retention only). False: time to end. */
-static bool take_work(struct writer *writer, struct batch **first, bool *retain)
+/* Whether the disk takes writes again: one page, through the log to the disk. */
+static void probe(struct store *store)
 {
+    struct sql *sql = &store->writer.sql;
+    struct reason unused;
+    char *text = xprintf("BEGIN IMMEDIATE; PRAGMA user_version=%d; COMMIT", schema_newest.count);
+    if (file_is_there(store) && sql_script(sql, text, &unused)) {
+        LOG(LOG_INFO, "the store takes writes again", L_STR("file", store->path));
+        atomic_store(&store->healthy, true);
+    } else if (!sqlite3_get_autocommit(sql->db)) {
+        sql_script(sql, "ROLLBACK", &unused);
+    }
+    xfree(text);
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(ms / 1000);
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_nsec -= 1000000000;
+        at.tv_sec++;
+    }
+    return at;
+}
+
+/* Until there is some, or it is time for a probe. */
+static void wait_for_work(struct store *store)
+{
+    struct writer *writer = &store->writer;
+    const struct timespec until = after_ms(store->settings.probe_ms);
+    int code = 0;
+    while (!writer->first && !writer->closing && !writer->retain && code != ETIMEDOUT) {
+        if (atomic_load(&store->healthy))
+            pthread_cond_wait(&writer->wanted, &writer->lock);
+        else
+            code = pthread_cond_timedwait(&writer->wanted, &writer->lock, &until);
+    }
+}
+
+/* Waits for work; takes the queue (maybe empty: retention, or a probe). False: time to end. */
+static bool take_work(struct store *store, struct batch **first, bool *retain)
+{
+    struct writer *writer = &store->writer;
     pthread_mutex_lock(&writer->lock);
-    while (!writer->first && !writer->closing && !writer->retain)
-        pthread_cond_wait(&writer->wanted, &writer->lock);
+    wait_for_work(store);
     *first = writer->first;
     *retain = writer->retain && !writer->closing;
     if (*retain && writer->job.now == 0)
@@ -192,13 +236,15 @@ static void *writer_main(void *arg)
     struct store *store = arg;
     struct batch *first;
     bool retain;
-    while (take_work(&store->writer, &first, &retain)) {
+    while (take_work(store, &first, &retain)) {
         if (first) {
             write_group(store, first);
             outlet_put_batches(store->outlet, first);
         }
         if (retain)
             step_retention(store);
+        if (!first && !retain)
+            probe(store);
     }
     return NULL;
 }
@@ -213,7 +259,11 @@ bool writer_start(struct store *store, struct reason *why)
     writer->applier.sql = &writer->sql;
     writer->end = &writer->first;
     pthread_mutex_init(&writer->lock, NULL);
-    pthread_cond_init(&writer->wanted, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->wanted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int code = pthread_create(&writer->thread, NULL, writer_main, store);
     writer->started = code == 0;
     return code == 0 ||

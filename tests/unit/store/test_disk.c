@@ -50,15 +50,53 @@ static int full_disk(struct rig *rig)
     return 0;
 }
 
-static void test_full_disk(void **state)
+/* Nobody stores anything, and yet it is told when the disk has room again. */
+static int full_disk_recovers(struct rig *rig)
 {
-    struct rig *rig = *state;
+    const struct timespec moment = {.tv_nsec = 5000000};
+    signal(SIGXFSZ, SIG_IGN);
+    rig->settings.probe_ms = 10;
+    if (!rig_open(rig) || !store_text(rig, 10))
+        return 1;
+    limit_files(1); /* not even a page */
+    if (store_text(rig, 10))
+        return 2;
+    for (int i = 0; i < 20; i++) {
+        nanosleep(&moment, NULL);
+        if (store_healthy(rig->store))
+            return 3;
+    }
+    limit_files(RLIM_INFINITY);
+    for (int i = 0; i < 4000 && !store_healthy(rig->store); i++)
+        nanosleep(&moment, NULL);
+    if (!store_healthy(rig->store) || !store_text(rig, 10))
+        return 4;
+    rig_close(rig);
+    return 0;
+}
+
+static int in_child(struct rig *rig, int (*run)(struct rig *rig))
+{
     int status;
     pid_t child = fork();
     if (child == 0)
-        _exit(full_disk(rig));
+        _exit(run(rig));
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    return status;
+}
+
+static void test_full_disk_recovers(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(in_child(rig, full_disk_recovers), 0);
+    assert_int_equal(rig_number(rig, "SELECT count(*) FROM event"), 4);
+    assert_true(rig_open(rig));
+}
+
+static void test_full_disk(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(in_child(rig, full_disk), 0);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM event"), 6);
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM event WHERE kind = 'small'"), 3);
     assert_true(rig_open(rig));
@@ -100,6 +138,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_make, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_full_disk),
+        TEST(test_full_disk_recovers),
         TEST(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
