@@ -154,14 +154,21 @@ static void port_figures(void *ctx, figure_add add, void *add_ctx)
 {
     struct server *server = ctx;
     add(add_ctx, "chargebridge_store_healthy", "", store_healthy(server->store));
+    struct store_queue queue = store_queue(server->store);
+    add(add_ctx, "chargebridge_store_queue_batches", "", (double)queue.batches);
+    add(add_ctx, "chargebridge_store_queue_bytes", "", (double)queue.bytes);
     if (server->http) {
         add(add_ctx, "chargebridge_http_connections", "", (double)http_connections(server->http));
         add(add_ctx, "chargebridge_http_pending_requests", "", (double)http_pending(server->http));
         add(add_ctx, "chargebridge_http_streams", "", (double)http_streams(server->http));
     }
     add(add_ctx, "chargebridge_event_readers", "", (double)events_readers(server->events));
-    if (server->ws)
+    if (server->ws) {
+        struct ws_queues queues = ws_server_queues(server->ws);
         add(add_ctx, "chargebridge_websocket_connections", "", (double)ws_server_count(server->ws));
+        add(add_ctx, "chargebridge_websocket_send_queue_bytes", "", (double)queues.sum);
+        add(add_ctx, "chargebridge_websocket_send_queue_max_bytes", "", (double)queues.max);
+    }
     add(add_ctx, "process_resident_memory_bytes", "", process_resident_bytes());
     add(add_ctx, "process_start_time_seconds", "", (double)server->started / 1000);
     add(add_ctx, "process_cpu_seconds_total", "", process_cpu_seconds());

@@ -385,6 +385,18 @@ size_t ws_server_count(const struct ws_server *server)
     return server->connections.count;
 }
 
+struct ws_queues ws_server_queues(const struct ws_server *server)
+{
+    struct ws_queues queues = {0};
+    const struct connection *c;
+    for (size_t at = 0; (c = idmap_next(&server->connections, &at)) != NULL;) {
+        queues.sum += c->link.queued;
+        if (c->link.queued > queues.max)
+            queues.max = c->link.queued;
+    }
+    return queues;
+}
+
 /* Ending. */
 
 static void close_all(struct ws_server *server)

@@ -66,6 +66,11 @@ bool ws_server_send(struct ws_server *server, uint64_t connection, const char *t
 void ws_server_close(struct ws_server *server, uint64_t connection, int code, const char *reason);
 void ws_server_pause(struct ws_server *server, uint64_t connection, bool paused);
 size_t ws_server_count(const struct ws_server *server);
+/* Bytes that wait for readers: of all connections, and of the one with most. */
+struct ws_queues {
+    size_t sum, max;
+};
+struct ws_queues ws_server_queues(const struct ws_server *server);
 /* Stops accepting; closes all with 1012. `done` when the last one is closed (at most 5 s). */
 void ws_server_shutdown(struct ws_server *server, void (*done)(void *ctx), void *ctx);
 /* Not from inside a hook. Ends what is still open without telling; usually after `done`. */

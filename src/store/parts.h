@@ -37,7 +37,7 @@ struct writer {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     struct batch *first, **end; /* under lock, like all that follows */
-    size_t queued_bytes;
+    struct store_queue queued;
     bool closing, retain;
     wall_t retain_now;
 };

@@ -46,6 +46,12 @@ bool store_idle(const struct store *store);
  * anything to store meanwhile, the writer tries with a page of its own. */
 bool store_healthy(const struct store *store);
 
+/* What was submitted and the writer has not taken up yet. */
+struct store_queue {
+    size_t batches, bytes; /* bytes: at most STORE_QUEUE_MAX */
+};
+struct store_queue store_queue(struct store *store);
+
 /* A named query (queries.c) on the reader thread, which sees everything that was submitted before;
  * `params` is a JSON object that is checked against the query's own table. `done` runs on the loop
  * thread, exactly once: a JSON array of objects and the cursor for the next page (or NULL), or NULL

@@ -49,11 +49,12 @@ void writer_submit(struct store *store, struct batch *batch)
     batch->next = NULL;
     batch->failed = false;
     pthread_mutex_lock(&writer->lock);
-    bool refused = store->closing || writer->queued_bytes + bytes_of(batch) > STORE_QUEUE_MAX;
+    bool refused = store->closing || writer->queued.bytes + bytes_of(batch) > STORE_QUEUE_MAX;
     if (!refused) {
         *writer->end = batch;
         writer->end = &batch->next;
-        writer->queued_bytes += bytes_of(batch);
+        writer->queued.bytes += bytes_of(batch);
+        writer->queued.batches++;
         pthread_cond_signal(&writer->wanted);
     }
     pthread_mutex_unlock(&writer->lock);
@@ -62,6 +63,15 @@ void writer_submit(struct store *store, struct batch *batch)
         batch->failed = true;
         hand_back(store, batch);
     }
+}
+
+struct store_queue store_queue(struct store *store)
+{
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->lock);
+    struct store_queue queued = writer->queued;
+    pthread_mutex_unlock(&writer->lock);
+    return queued;
 }
 
 void writer_retain(struct store *store, wall_t now)
@@ -209,7 +219,7 @@ static bool take_work(struct store *store, struct batch **first, bool *retain)
     bool go_on = *first || !writer->closing;
     writer->first = NULL;
     writer->end = &writer->first;
-    writer->queued_bytes = 0;
+    writer->queued = (struct store_queue){0};
     pthread_mutex_unlock(&writer->lock);
     return go_on;
 }

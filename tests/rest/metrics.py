@@ -39,6 +39,9 @@ async def main(report):
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
         report.equal("CALLs are counted", values.get("chargebridge_calls_received_total"), "4")
         report.equal("charge points by state", values.get('chargebridge_charge_points{state="online"}'), "1")
+        for queue in ("store_queue_batches", "store_queue_bytes", "websocket_send_queue_bytes",
+                      "websocket_send_queue_max_bytes"):
+            report.check("depth of a queue: %s" % queue, values.get("chargebridge_" + queue, "").isdigit(), text)
         tool, why = promtool()
         if tool is None:
             report.check("promtool can be had", False, why)

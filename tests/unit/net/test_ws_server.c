@@ -214,6 +214,9 @@ static void test_pings_wait_for_a_slow_reader(void **state)
     text[300000] = '\0';
     for (int i = 0; i < 60; i++)
         assert_true(ws_server_send(rig.server, rig.opened[0].connection, text, 300000));
+    struct ws_queues queues = ws_server_queues(rig.server);
+    assert_true(queues.max > 1 << 20 && queues.max < 64 << 20);
+    assert_int_equal(queues.sum, queues.max); /* of one connection */
     rig_advance(&rig, 60000);
     int texts = 0, pings = 0;
     while (texts < 60) {
@@ -228,6 +231,8 @@ static void test_pings_wait_for_a_slow_reader(void **state)
         texts++;
     }
     assert_int_equal(pings, 1);
+    queues = ws_server_queues(rig.server);
+    assert_int_equal(queues.sum + queues.max, 0);
     xfree(text);
     peer_close(&peer);
     rig_clear(&rig);

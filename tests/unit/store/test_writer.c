@@ -233,6 +233,9 @@ static void test_queue_full(void **state)
         assert_int_equal(rig->done_count, refused); /* told at once */
     }
     assert_true(refused >= COUNT - 65 - 1 && refused <= COUNT - 63);
+    struct store_queue queue = store_queue(rig->store); /* the writer holds at most the rest */
+    assert_true(queue.batches >= 62 && queue.batches <= COUNT - refused);
+    assert_true(queue.bytes >= queue.batches * MEGABYTE && queue.bytes <= STORE_QUEUE_MAX);
     assert_false(store_idle(rig->store));
     let_go(db);
     rig_settle(rig);
@@ -240,6 +243,8 @@ static void test_queue_full(void **state)
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM event"), COUNT - refused);
     for (size_t i = 0; i < COUNT; i++)
         batch_free(batches[i]);
+    queue = store_queue(rig->store);
+    assert_int_equal(queue.batches + queue.bytes, 0);
     /* there is room again */
     struct batch *batch = heavy_batch(rig, MEGABYTE);
     assert_true(rig_store(rig, batch));
