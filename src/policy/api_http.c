@@ -220,7 +220,8 @@ static void read_body(lua_State *L, struct http_question *request)
         request->http.body = span_of(api_push_as_text(L, 2, request->what));
         type = "application/json";
     } else if (!lua_isnil(L, 2)) {
-        api_arg_string(L, request->what, 2, "body");
+        if (lua_type(L, 2) != LUA_TSTRING) /* any bytes, NUL too */
+            api_bad_argument(L, request->what, 2, "body", "a table or a string");
         request->http.body.at = lua_tolstring(L, 2, &request->http.body.len);
         type = "text/plain; charset=utf-8";
     }
@@ -271,7 +272,8 @@ static int http_escape(lua_State *L)
 {
     static const char digits[] = "0123456789ABCDEF";
     size_t len;
-    api_arg_string(L, "http.escape", 1, "text");
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return api_bad_argument(L, "http.escape", 1, "text", "a string");
     const char *text = lua_tolstring(L, 1, &len);
     luaL_Buffer out;
     luaL_buffinit(L, &out);

@@ -188,6 +188,12 @@ static int on_index(lua_State *L)
     return 1;
 }
 
+static int on_write(lua_State *L)
+{
+    return api_raise(L, "webhook \"%s\" is read-only; declare it with { url = … }",
+                     check_webhook(L, 1));
+}
+
 static int on_text(lua_State *L)
 {
     lua_pushfstring(L, "webhook %s", check_webhook(L, 1));
@@ -196,8 +202,11 @@ static int on_text(lua_State *L)
 
 void api_open_webhook(lua_State *L)
 {
-    static const luaL_Reg metamethods[] = {
-        {"__index", on_index}, {"__call", webhook_declare}, {"__tostring", on_text}, {NULL, NULL}};
+    static const luaL_Reg metamethods[] = {{"__index", on_index},
+                                           {"__newindex", on_write},
+                                           {"__call", webhook_declare},
+                                           {"__tostring", on_text},
+                                           {NULL, NULL}};
     api_open_object(L, &webhook_key, "a webhook", metamethods);
 }
 

@@ -24,7 +24,7 @@
 
 #define UNUSED __attribute__((unused))
 
-enum { LINES_MAX = 8192 };
+enum { LINES_MAX = 16384 };
 static const wall_t TEST_NOW = 1752470408000; /* 2025-07-14T05:20:08Z */
 #define NOW_TEXT "2025-07-14T05:20:08Z"
 
