@@ -184,6 +184,7 @@ site = nil
 ---@field idle fun(self: site): tx[] The others: full cars and such (tx.wants_power is false), oldest first.
 ---@field rebalance fun(self: site) on.rebalance runs soon, for a policy that knows of a change that the core does not.
 ---@field chargers fun(self: site): cp[] Its charge points that are known, in the order of their first contact.
+---@operator call({ chargers: string[]|"*", fuse: number, phases?: integer, voltage?: number, base_load?: number, failsafe?: number|false, settle?: string|number }): site
 
 ---Small values of a charge point or transaction that outlive reloads and restarts: nil, booleans, numbers, strings and tables of these, at most 16 KiB. Copied in and out: change a table, then assign it again. Of a gone owner they read nil.
 ---@class vars

@@ -447,4 +447,6 @@ const struct api_table api_table_site = {
         "Chargers behind one fuse. The core guards it: limits are lowered at once, and raised only "
         "as far as all cars together stay under fuse and base load.",
     .rows = rows,
+    .called = "({ chargers: string[]|\"*\", fuse: number, phases?: integer, voltage?: number, "
+              "base_load?: number, failsafe?: number|false, settle?: string|number }): site",
     .object = true};
