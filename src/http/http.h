@@ -4,7 +4,13 @@
  * knows nothing of routes: each complete request goes to `handle`, the connection is suspended
  * until http_respond(). The loop is not named here (http may not include net): whoever wires it
  * watches http_fd(), calls http_run() when it is readable, when http_wants_run() is true before
- * sleeping, and after http_timeout_ms(). Traps: LIBRARIES.md §6. Loop thread only. */
+ * sleeping, and after http_timeout_ms(). Traps: LIBRARIES.md §6. Loop thread only.
+ *
+ * All answers are ours, as application/problem+json where they refuse, but for those that
+ * libmicrohttpd gives before it knows of a request: to a request line or header that cannot be
+ * parsed (400, 413), to a head beyond its memory (414, 431), to a version other than 1.x (505).
+ * They have short HTML bodies that are fixed in the library: neither an option nor a callback of
+ * 0.9.75 reaches them. The status is right, and the connection ends. */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
