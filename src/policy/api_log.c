@@ -11,8 +11,9 @@
 #include "policy/api_parts.h"
 #include "policy/dry.h"
 #include "policy/errors.h"
+#include "policy/limits.h"
 
-enum { LINES_A_SECOND = 20, WINDOW_MS = 1000, LINE_BYTES = 2000, FILES_MAX = 256 };
+enum { WINDOW_MS = 1000, LINE_BYTES = 2000, FILES_MAX = 256 };
 
 struct log_limit {
     char *file;
@@ -77,7 +78,7 @@ static bool take_line(struct generation *generation, const char *file)
         limit->since = now;
         limit->lines = 0;
     }
-    if (limit->lines < LINES_A_SECOND) {
+    if (limit->lines < LOG_LINES_A_SECOND) {
         limit->lines++;
         return true;
     }

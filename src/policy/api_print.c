@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "policy/api_parts.h"
+#include "policy/limits.h"
+#include "policy/sandbox.h"
 
 /* ---- types for editors ---- */
 
@@ -134,6 +136,8 @@ static void print_manual(struct strbuf *out)
         if (!api_tables[i]->privileged)
             print_manual_table(out, api_tables[i]);
     }
+    sandbox_print(out);
+    limits_print(out);
 }
 
 void policy_api_print(struct strbuf *out, bool manual)

@@ -8,8 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/api_parts.h"
-
-enum { EVERYS_MAX = 64, PERIOD_LEAST_MS = 100 };
+#include "policy/limits.h"
 
 struct every {
     struct timer timer;
@@ -126,8 +125,8 @@ static int every_new(lua_State *L)
     api_arg_function(L, "every", 2, "function");
     if (generation->loading_file < 0)
         return api_raise(L, "every can only be used while a policy file loads");
-    if (period_ms < PERIOD_LEAST_MS)
-        return api_raise(L, "every: the period must be at least %d ms", PERIOD_LEAST_MS);
+    if (period_ms < EVERY_LEAST_MS)
+        return api_raise(L, "every: the period must be at least %d ms", EVERY_LEAST_MS);
     if (everys_count(generation) >= EVERYS_MAX)
         return api_raise(L, "every: more than %d timers", EVERYS_MAX);
     lua_pushvalue(L, 2);

@@ -155,6 +155,13 @@ void policy_request(struct policy *policy, const struct request *request, respon
 
 /* True when no task runs and no build is under way. */
 bool policy_idle(const struct policy *policy);
+/* The limits of POLICY.md §4, for the manual; the last has no `what`. */
+struct policy_limit {
+    const char *setting, *value; /* of [policies], and its default; NULL: it is fixed, at */
+    int64_t number;
+    const char *what;
+};
+extern const struct policy_limit policy_limits[];
 /* `chargebridge api`: prints lua/meta/chargebridge.lua or the manual from the API rows. */
 void policy_api_print(struct strbuf *out, bool manual);
 

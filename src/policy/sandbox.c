@@ -38,6 +38,7 @@ static const char *const absent[] = {
     "package",  "debug",      "coroutine",      "xpcall",       "rawequal", "rawget",
     "rawlen",   "rawset",     "collectgarbage", "getmetatable", "warn",     "_G",
     "_VERSION", "module",     "setfenv",        "getfenv",      "unpack",   "bit32"};
+static const char *const absent_members[] = {"string.dump", "os.*"}; /* * : but for the allowed */
 
 static const char *const keywords[] = {"and",   "break", "do",       "else", "elseif", "end",
                                        "false", "for",   "function", "goto", "if",     "in",
@@ -52,6 +53,18 @@ static bool is_absent(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(absent); i++) {
         if (strcmp(absent[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_absent_member(const char *library, const char *field)
+{
+    size_t len = strlen(library);
+    for (size_t i = 0; i < ARRAY_LEN(absent_members); i++) {
+        const char *member = absent_members[i] + len + 1;
+        if (strncmp(absent_members[i], library, len) == 0 && member[-1] == '.' &&
+            (strcmp(member, "*") == 0 || strcmp(member, field) == 0))
             return true;
     }
     return false;
@@ -111,8 +124,7 @@ static int on_library_write(lua_State *L)
 static enum sandbox_name look_up_field(lua_State *L, const char *library, const char *field,
                                        char nearest[NEAREST_SIZE])
 {
-    bool is_os = strcmp(library, "os") == 0;
-    if (is_os || (strcmp(library, "string") == 0 && strcmp(field, "dump") == 0))
+    if (is_absent_member(library, field))
         return SANDBOX_ABSENT;
     find_nearest(L, field, NULL, 0, nearest);
     return SANDBOX_UNKNOWN;
@@ -335,4 +347,43 @@ enum sandbox_name sandbox_look_up(lua_State *L, enum source_kind kind, const cha
     }
     lua_settop(L, top);
     return found;
+}
+
+/* ---- for the manual ---- */
+
+static void print_name(struct strbuf *out, const char *library, const char *name)
+{
+    strbuf_addf(out, " `%s%s%s`", library, library[0] ? "." : "", name);
+}
+
+static bool is_member(const struct library *library, const char *name)
+{
+    for (const char *const *member = library->members; *member; member++) {
+        if (strcmp(*member, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void sandbox_print(struct strbuf *out)
+{
+    strbuf_adds(out, "## Names of Lua\n\nOf standard Lua 5.4 there are:");
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+        for (const char *const *name = allowed[i].members; *name; name++)
+            print_name(out, allowed[i].name, *name);
+        for (const struct sandbox_guard *guard = sandbox_guards; guard->library; guard++) {
+            if (strcmp(guard->library, allowed[i].name) == 0 &&
+                !is_member(&allowed[i], guard->name))
+                print_name(out, guard->library, guard->name);
+        }
+    }
+    strbuf_adds(out, ".\n\nNot available to policies:");
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        print_name(out, "", absent[i]);
+    for (size_t i = 0; i < ARRAY_LEN(absent_members); i++)
+        print_name(out, "", absent_members[i]);
+    strbuf_adds(out,
+                " (but for those above). Asking for one of them, or for a name that nobody "
+                "knows, is an error when the file is loaded, where it can be seen, or when it is "
+                "used. So is writing to a global.\n\n");
 }

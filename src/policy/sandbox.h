@@ -29,6 +29,9 @@ enum { NEAREST_SIZE = 64 };
 enum sandbox_name sandbox_look_up(lua_State *L, enum source_kind kind, const char *name,
                                   const char *field, char nearest[NEAREST_SIZE]);
 
+/* For the manual: the names of standard Lua that policies have, and those that they do not. */
+void sandbox_print(struct strbuf *out);
+
 /* The guarded functions, for sandbox.c to put into the libraries: sandbox_guard.c, sandbox_time.c.
  */
 struct sandbox_guard {

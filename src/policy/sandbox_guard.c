@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "policy/limits.h"
 #include "policy/sandbox.h"
 
 enum {
@@ -19,7 +20,6 @@ enum {
     STEPS_PER_STEP = 16,    /* of matching */
     STEPS_PER_POSITION = 60 /* of trying a pattern there */
 };
-static const double BOUND_MAX = 1e8;    /* POLICY §4 */
 static const double STEPS_MAX = 1e7;    /* about 25 ms */
 static const double COMPARED_MAX = 1e9; /* bytes: about 25 ms */
 
@@ -73,7 +73,8 @@ static void check_pattern(lua_State *L, const char *function, size_t from, bool 
     subject = from < subject ? subject - from : 0;
     struct pattern_cost cost = pattern_cost(pattern, len, subject, anchors);
     bool anchored = anchors && *pattern == '^';
-    if (cost.bound > BOUND_MAX || cost.steps > STEPS_MAX || (subject > SUBJECT_MAX && !anchored))
+    if (cost.bound > PATTERN_BOUND_MAX || cost.steps > STEPS_MAX ||
+        (subject > SUBJECT_MAX && !anchored))
         refuse_pattern(L, function, subject);
     budget_work(L, (uint64_t)cost.steps * STEPS_PER_STEP +
                        (anchored ? 0 : subject * STEPS_PER_POSITION));

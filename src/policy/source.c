@@ -14,8 +14,7 @@
 
 #include "base/mem.h"
 #include "policy/build.h"
-
-enum { FILES_MAX = 512, FILE_BYTES_MAX = 4 << 20, ALL_BYTES_MAX = 32 << 20 };
+#include "policy/limits.h"
 
 struct reading {
     struct source_set *set;
@@ -124,7 +123,7 @@ static char *read_whole(int fd, size_t *len, struct reason *why)
         reason_set(why, "is no regular file");
         return NULL;
     }
-    struct strbuf text = {.cap = FILE_BYTES_MAX};
+    struct strbuf text = {.cap = POLICY_FILE_BYTES_MAX};
     char block[16384];
     ssize_t n;
     while ((n = read(fd, block, sizeof(block))) != 0) {
@@ -137,7 +136,7 @@ static char *read_whole(int fd, size_t *len, struct reason *why)
         }
         strbuf_add(&text, block, (size_t)n);
         if (text.overflow) {
-            reason_set(why, "is longer than %d bytes", FILE_BYTES_MAX);
+            reason_set(why, "is longer than %d bytes", POLICY_FILE_BYTES_MAX);
             strbuf_clear(&text);
             return NULL;
         }
@@ -161,12 +160,12 @@ static bool read_file(struct reading *reading, const char *name, const char *pat
     if (!text)
         return false;
     reading->bytes += len;
-    bool fits = reading->set->count < FILES_MAX && reading->bytes <= ALL_BYTES_MAX;
+    bool fits = reading->set->count < POLICY_FILES_MAX && reading->bytes <= POLICY_BYTES_MAX;
     if (fits)
         source_add(reading->set, name, text, len, false);
     xfree(text);
-    return fits || reason_set(why, "is too much: at most %d files and %d bytes in all", FILES_MAX,
-                              ALL_BYTES_MAX);
+    return fits || reason_set(why, "is too much: at most %d files and %d bytes in all",
+                              POLICY_FILES_MAX, POLICY_BYTES_MAX);
 }
 
 static int is_policy_name(const struct dirent *entry)

@@ -11,8 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/build_parts.h"
-
-enum { TESTS_MAX = 1000 };
+#include "policy/limits.h"
 
 static const char tests_key; /* registry: list of { name, function, file, line } */
 static const wall_t start_of_tests = 1767268800000; /* 2026-01-01T12:00:00Z */
@@ -30,8 +29,8 @@ static int test_new(lua_State *L)
     api_caller(L, &place);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &tests_key);
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-    if (count >= TESTS_MAX)
-        return api_raise(L, "test: more than %d tests", TESTS_MAX);
+    if (count >= POLICY_TESTS_MAX)
+        return api_raise(L, "test: more than %d tests", POLICY_TESTS_MAX);
     lua_createtable(L, 4, 0);
     lua_pushvalue(L, 1);
     lua_rawseti(L, -2, 1);
