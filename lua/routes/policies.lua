@@ -18,8 +18,8 @@ end)
 -- 200 with the report, or 409 with the findings as `errors`.
 local function answer(report)
   if report.ok then return 200, report end
-  return problem(409, report.errorCount == 1 and "the policies have a problem"
-                      or string.format("the policies have %d problems", report.errorCount), report)
+  return problem(409, report.errorCount == 1 and "the policies have a problem; the rules in force stay"
+                      or string.format("the policies have %d problems; the rules in force stay", report.errorCount), report)
 end
 
 route("POST /api/v1/policies/reload", { scope = "admin", query = {}, doc = "Loads the folder; what runs stays if it has problems.", answers = { [200] = "object" } },

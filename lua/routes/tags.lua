@@ -143,7 +143,8 @@ local function judge_names(names, faults)
   local seen = {}
   for _, name in ipairs(names) do
     if name ~= "" and not CHANGE[name] then
-      faults.add(0, name, "no such column; there are " .. table.concat(FIELDS, ", "))
+      local hint = string.find(name, "[;\t]") and "columns are parted by commas" or "no such column"
+      faults.add(0, name, hint .. "; there are " .. table.concat(FIELDS, ", "))
     elseif name ~= "" and seen[name] then
       faults.add(0, name, "the column is there twice")
     end

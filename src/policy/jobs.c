@@ -120,8 +120,8 @@ static void refuse(struct policy *policy, struct policy_report *report)
     report->generation = policy->current ? policy->current->number : 0;
     policy->refusals++;
     policy->last_refusal = (struct refusal){.any = true, .at = wall_now(), .report = *report};
-    LOG(LOG_ERROR, "policies refused: what runs stays", L_INT("errors", report->error_count),
-        L_INT("generation", report->generation));
+    LOG(LOG_ERROR, policy->current ? "policies refused: what runs stays" : "policies refused",
+        L_INT("errors", report->error_count), L_INT("generation", report->generation));
     log_findings(report);
 }
 

@@ -22,19 +22,22 @@ static const struct {
                        {"foreach", "for"}};
 
 static const struct {
-    const char *part; /* of the message */
+    const char *part, *near; /* of the message */
     const char *hint;
 } signs[] = {
-    {"'then' expected near '='", "equal is written =="},
-    {"'do' expected near '='", "equal is written =="},
-    {"near '!'", "not equal is written ~=, and not x instead of !x"},
-    {"near '&'", "write and instead of &&"},
-    {"near '|'", "write or instead of ||"},
-    {"near '+'", "write x = x + 1 instead of x += 1 or x++"},
-    {"near '?'", "write a and b or c instead of a ? b : c"},
-    {"'}' expected near '='", "in a table, names with other signs are written [\"a-b\"] = 1"},
-    {"near '/", "a comment begins with --"},
-    {"near '#'", "a comment begins with --"}};
+    {"'then' expected", "near '='", "equal is written =="},
+    {"'do' expected", "near '='", "equal is written =="},
+    {"", "near '!'", "not equal is written ~=, and not x instead of !x"},
+    {"", "near '&'", "write and instead of &&"},
+    {"", "near '|'", "write or instead of ||"},
+    {"", "near '+'", "write x = x + 1 instead of x += 1 or x++"},
+    {"", "near '?'", "write a and b or c instead of a ? b : c"},
+    {"'}' expected", "near '='", "in a table, names with other signs are written [\"a-b\"] = 1"},
+    {"", "near '/", "a comment begins with --"},
+    {"", "near '#'", "a comment begins with --"},
+    {"", "near '<\\226>'", "a quote or a dash of a word processor: write \" and -"},
+    {"'}' expected", "", "a comma, a quote or a } is missing before it"},
+    {"']' expected", "", "a quote or a ] is missing before it"}};
 
 static bool is_word(char c)
 {
@@ -131,7 +134,7 @@ bool syntax_hint(const char *source, size_t len, const char *message, char *out,
     if (hint_of_words(source, len, line, token, out, size))
         return true;
     for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
-        if (strstr(message, signs[i].part)) {
+        if (strstr(message, signs[i].part) && strstr(message, signs[i].near)) {
             snprintf(out, size, "%s", signs[i].hint);
             return true;
         }

@@ -111,6 +111,7 @@ FAULTY = [
       "faulty.json:5: maxActive: expected an integer", "faulty.json:5: parentIdTag: at most 20", "(422): 7 fields"]),
     ("names.csv", "idTag,stauts,note,note,\nD1,,,,\n",
      ["names.csv:1: stauts: no such column", "names.csv:1: note: the column is there twice", "(422): 2 fields"]),
+    ("semicolons.csv", "idTag;status\nD1;Accepted\n", ["semicolons.csv:1: idTag;status: columns are parted by commas", "(422): 2 fields"]),
     ("noname.csv", "note\nD1\n", ["noname.csv:1: idTag: the column is missing"]),
     ("wide.csv", "idTag\nD1\n\nD2,D3\n", ["wide.csv:4: more cells than the first line has names", "(400)"]),
     ("open.csv", "idTag,note\nD1,\nD2,\"open\n\nD3,\n", ["open.csv:3: a quote is not closed", "(400)"]),

@@ -70,6 +70,19 @@ static void signs_of_other_languages(void **state)
     assert_non_null(strstr(hint_of("local x = a ? b : c"), "a and b or c"));
 }
 
+static void slips_in_a_list(void **state)
+{
+    (void)state;
+    static const char missing[] = "a comma, a quote or a } is missing before it";
+    assert_string_equal(hint_of("x = { name = 'a' hours = 'b' }"), missing);
+    assert_string_equal(hint_of("x = {\n  ['1'] = { a = 'b' }\n  ['2'] = {},\n}"), missing);
+    assert_string_equal(hint_of("x = { hours = 22:00-06:00 }"), missing);
+    assert_non_null(strstr(hint_of("x = { [\"1] = { name = \"a\" } }"), "a quote or a ]"));
+    assert_non_null(strstr(hint_of("x = { a-b = 1 }"), "[\"a-b\"] = 1"));
+    assert_non_null(strstr(hint_of("x = {\n\n  'a' = 1 }"), "[\"a-b\"] = 1"));
+    assert_non_null(strstr(hint_of("x = “a”"), "write \""));
+}
+
 /* Better none than one that leads astray. */
 static void no_hint(void **state)
 {
@@ -105,6 +118,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(words_that_are_nearly_keywords, set_up, tear_down),
         cmocka_unit_test_setup_teardown(words_of_other_languages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(signs_of_other_languages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(slips_in_a_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_hint, set_up, tear_down),
         cmocka_unit_test(messages_of_any_kind_are_survived),
     };
