@@ -16,6 +16,13 @@ rest=${CB_REST_PORT:-8080}
 sim=${SIM_PORT:-7071}
 unset CB_OCPP_PORT CB_REST_PORT CB_BUILD
 
+for port in "$ocpp" "$rest" "$sim"; do
+    if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+        echo "Port $port is in use: does a quickstart run already? CB_OCPP_PORT, CB_REST_PORT, SIM_PORT choose others." >&2
+        exit 1
+    fi
+done
+
 sh examples/packages.sh run
 if [ ! -x "$build/chargebridge" ] || [ ! -x "$build/chargebridge-sim" ]; then
     echo "Building ChargeBridge in $build (a minute or two) …"
@@ -42,10 +49,10 @@ trap 'exit 0' INT TERM
 
 "$build/chargebridge" --ocpp.address=127.0.0.1 --ocpp.port="$ocpp" --ocpp.registration=open \
     --rest.port="$rest" --policies.dir="$data/policies" --store.file="$data/chargebridge.db" \
-    2>"$data/server.log" &
+    2>>"$data/server.log" &
 pids+=($!)
 "$build/chargebridge-sim" --port "$ocpp" --control-port "$sim" --id Gresgying02 --connectors 2 --log-frames \
-    2>"$data/charger.log" &
+    2>>"$data/charger.log" &
 pids+=($!)
 
 # Ready when the charger was accepted and has sent what it had to say.
@@ -92,7 +99,7 @@ Then a whole day at a site with two more chargers, in a minute:
 
 Change who may charge: edit $data/policies/lib/idtags.lua, then
 
-  kill -HUP ${pids[0]}
+  kill -HUP ${pids[0]}        # and tail $data/server.log: loaded, or what is wrong and where
 
 Logs: $data/server.log and $data/charger.log. Ctrl-C ends both.
 EOF
