@@ -5,7 +5,7 @@ local MEMORY = "15s"
 local WHEN_DOWN = "Invalid"            -- "Accepted" lets everybody in while the service is down: say which you want
 
 local function ask_backend(idTag)
-  local answer, err = http.get(URL .. idTag, { timeout = "3s" })
+  local answer, err = http.get(URL .. http.escape(idTag), { timeout = "3s" })
   if not answer or answer.status >= 500 then
     log.warn("card service: %s", err or answer.status)
     return nil

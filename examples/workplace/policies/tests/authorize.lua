@@ -77,6 +77,12 @@ test("the card service decides of cards that we do not know, and is asked once i
   t.eq(asked, 3)
 end)
 
+test("whatever a tag holds, it fits the address", function(t)
+  t.http("https://cards.example.org/cards/*", { status = 200, json = { allowed = true } })
+  t.eq(t.authorize("A B/1", "CP1"), "Accepted")
+  t.eq(t.requested()[1].url, "https://cards.example.org/cards/A%20B%2F1")
+end)
+
 test("nobody gets in by a card service that is down, and it is asked again", function(t)
   t.http("https://cards.example.org/cards/*", "timeout")
   t.eq(t.authorize("GOOD", "CP1"), "Invalid")
