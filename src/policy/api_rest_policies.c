@@ -61,40 +61,52 @@ static int push_report(lua_State *L, void *arg)
     return api_push_protected(L, build_report, arg);
 }
 
+struct build_wait {
+    struct task_ref ref;
+    int64_t rest_ms; /* for the handler, afterwards */
+};
+
 static void on_built(void *ctx, const struct policy_report *report)
 {
-    struct task_ref ref = *(struct task_ref *)ctx;
+    struct build_wait wait = *(struct build_wait *)ctx;
     xfree(ctx);
-    task_wake(ref, push_report, (void *)report);
+    task_wake_extended(wait.ref, wait.rest_ms, push_report, (void *)report);
 }
 
-static struct task_ref *ref_kept(struct task_ref ref)
+/* Until its own build is through, however many are before it, and whatever they replace meanwhile.
+ */
+static struct task_ref wait_begin(lua_State *L, const char *what, struct build_wait **wait)
 {
-    struct task_ref *kept = xmalloc(sizeof(*kept));
-    *kept = ref;
-    return kept;
+    struct task_ref ref = task_wait_begin(L, what, NULL, NULL);
+    task_wait_hold(ref);
+    *wait = xmalloc(sizeof(**wait));
+    **wait = (struct build_wait){ref, generation_of(L)->settings->handler_timeout_ms};
+    return ref;
 }
 
 int rest_reload(lua_State *L)
 {
     struct policy *policy = policy_of(L, "core.reload");
-    struct task_ref ref = task_wait_begin(L, "core.reload", NULL, NULL);
-    policy_reload(policy, on_built, ref_kept(ref));
+    struct build_wait *wait;
+    struct task_ref ref = wait_begin(L, "core.reload", &wait);
+    policy_reload(policy, on_built, wait);
     return task_wait(L, ref);
 }
 
 int rest_check(lua_State *L)
 {
     struct policy *policy = policy_of(L, "core.check");
-    struct task_ref ref = task_wait_begin(L, "core.check", NULL, NULL);
-    policy_check(policy, NULL, on_built, ref_kept(ref));
+    struct build_wait *wait;
+    struct task_ref ref = wait_begin(L, "core.check", &wait);
+    policy_check(policy, NULL, on_built, wait);
     return task_wait(L, ref);
 }
 
 int rest_rollback(lua_State *L)
 {
     struct policy *policy = policy_of(L, "core.rollback");
-    struct task_ref ref = task_wait_begin(L, "core.rollback", NULL, NULL);
-    policy_rollback(policy, on_built, ref_kept(ref));
+    struct build_wait *wait;
+    struct task_ref ref = wait_begin(L, "core.rollback", &wait);
+    policy_rollback(policy, on_built, wait);
     return task_wait(L, ref);
 }

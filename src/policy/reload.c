@@ -52,7 +52,7 @@ void reload_discard(struct policy *policy, struct generation *generation)
 
 static void cancel_rest(struct policy *policy, struct generation *generation, const char *why)
 {
-    tasks_cancel(generation, why);
+    tasks_cancel_loose(generation, why);
     if (generation->tasks == 0)
         retire(policy, generation);
 }
@@ -70,7 +70,8 @@ void policy_drained(struct generation *generation)
         timer_start(generation->policy->timers, &generation->drain_timer, 0);
 }
 
-/* Rule 3.8: at most two old generations live. */
+/* Rule 3.8: at most two old generations live, but for handlers that wait for a build of their own:
+ * these come to an end by it, whatever was loaded before. */
 void reload_drain(struct policy *policy, struct generation *generation)
 {
     everys_stop(generation, policy->timers); /* 3.10 */
@@ -79,9 +80,13 @@ void reload_drain(struct policy *policy, struct generation *generation)
         retire(policy, generation);
         return;
     }
-    if (policy->draining_count == DRAINING_MAX)
-        cancel_rest(policy, policy->draining[0],
-                    "cancelled: policies were reloaded again and again");
+    static const char again[] = "cancelled: policies were reloaded again and again";
+    if (policy->draining_count >= DRAINING_MAX)
+        cancel_rest(policy, policy->draining[policy->draining_count - DRAINING_MAX], again);
+    if (policy->draining_count == DRAINING_ROOM) {
+        tasks_cancel(policy->draining[0], again);
+        retire(policy, policy->draining[0]);
+    }
     policy->draining[policy->draining_count++] = generation;
     generation->drain_timer.fn = on_drain;
     timer_start(policy->timers, &generation->drain_timer, policy->settings.drain_ms);
@@ -195,7 +200,7 @@ void reload_swap(struct policy *policy, struct generation *built, bool rollback)
 
 void reload_close(struct policy *policy)
 {
-    struct generation *all[DRAINING_MAX + 1];
+    struct generation *all[DRAINING_ROOM + 1];
     size_t count = 0;
     for (size_t i = 0; i < policy->draining_count; i++)
         all[count++] = policy->draining[i];

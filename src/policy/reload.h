@@ -10,7 +10,8 @@
 #include "policy/build.h"
 #include "policy/errors.h"
 
-enum { HISTORY_MAX = 4, DRAINING_MAX = 2 };
+/* More than DRAINING_MAX of them drain only while their handlers wait for a build (jobs.c). */
+enum { HISTORY_MAX = 4, DRAINING_MAX = 2, DRAINING_ROOM = 24 };
 
 struct refusal {
     bool any;
@@ -24,8 +25,8 @@ struct policy {
     struct policy_ports ports;
     struct timers *timers;
     struct poster poster;
-    struct generation *current;                /* NULL until the first load */
-    struct generation *draining[DRAINING_MAX]; /* oldest first */
+    struct generation *current;                 /* NULL until the first load */
+    struct generation *draining[DRAINING_ROOM]; /* oldest first */
     size_t draining_count;
     int64_t last_number;
     struct source_set history[HISTORY_MAX]; /* of earlier generations, newest last: rollback */

@@ -405,19 +405,28 @@ void task_extend(struct generation *generation, int64_t ms)
         task_set_deadline(generation->running, ms);
 }
 
-void tasks_cancel(struct generation *generation, const char *why)
+static void cancel_all(struct generation *generation, const char *why, bool held_too)
 {
     generation->closing = true;
     struct task *task = generation->first_task;
     while (task) {
-        if (task->state == TASK_RUNNING) {
+        bool now = task->state != TASK_RUNNING && (held_too || !task->held);
+        if (task->state == TASK_RUNNING)
             task->cancel_why = why;
-            task = task->next;
-            continue;
-        }
-        cancel(task, why);
-        task = generation->first_task; /* what it told may have changed the list */
+        if (now)
+            cancel(task, why);
+        task = now ? generation->first_task : task->next; /* what it told may have changed it */
     }
+}
+
+void tasks_cancel(struct generation *generation, const char *why)
+{
+    cancel_all(generation, why, true);
+}
+
+void tasks_cancel_loose(struct generation *generation, const char *why)
+{
+    cancel_all(generation, why, false);
 }
 
 void tasks_free(struct generation *generation)

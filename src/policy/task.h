@@ -32,6 +32,9 @@ typedef int (*task_push)(lua_State *L, void *arg);
 /* `cancel` (may be NULL) is told when the task is cancelled while it waits: stop the operation. */
 struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel)(void *arg),
                                 void *cancel_arg);
+/* This wait is for something that surely ends, and the handler must hear of it: it has no deadline,
+ * and outlives the draining of its generation. Before task_wait(). */
+void task_wait_hold(struct task_ref ref);
 int task_wait(lua_State *L, struct task_ref ref);
 void task_wake(struct task_ref ref, task_push push, void *arg);
 

@@ -16,6 +16,7 @@ struct task {
     uint64_t serial;        /* of the wait that was begun last; 0 = none */
     bool woken;             /* between begin and wait: the results are there already */
     bool closing;           /* its <close> variables run: nothing can wait */
+    bool held;              /* its wait ends by itself: not cancelled when its generation drains */
     const char *cancel_why; /* static: cancelled while it runs */
     int nargs;              /* on the stack of co, for the next resume */
     void (*cancel)(void *arg);
@@ -43,6 +44,8 @@ void task_forget_wait(struct task *task);
 /* Cancels all tasks of the generation and lets no new one start: pending <close> run under budget,
  * `finished` is told (rule 3.8). A task that runs right now is cancelled when it waits next. */
 void tasks_cancel(struct generation *generation, const char *why);
+/* The same, but for those that task_wait_hold() holds. */
+void tasks_cancel_loose(struct generation *generation, const char *why);
 /* What is left when no task is alive and the state is closed. */
 void tasks_free(struct generation *generation);
 

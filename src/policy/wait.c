@@ -65,6 +65,13 @@ struct task_ref task_wait_begin(lua_State *L, const char *what, void (*cancel_fn
     return (struct task_ref){generation, task->serial};
 }
 
+void task_wait_hold(struct task_ref ref)
+{
+    struct task *task = ref.generation->running;
+    task->held = true;
+    task_set_deadline(task, 0);
+}
+
 int task_wait(lua_State *L, struct task_ref ref)
 {
     struct task *task = ref.generation->running;

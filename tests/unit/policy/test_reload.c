@@ -113,6 +113,52 @@ static void too_many_waiting_builds_are_refused(void **state)
     assert_int_equal(rig->reports, 30);
 }
 
+static void on_response(void *ctx, const struct response *response)
+{
+    int *status = ctx;
+    assert_int_equal(*status, 0); /* once */
+    *status = response->status;
+}
+
+static void command(struct rig *rig, const char *path, int *status)
+{
+    const struct request request = {.method = "POST",
+                                    .path = path,
+                                    .peer = "192.0.2.9",
+                                    .scope = SCOPE_ADMIN,
+                                    .key_name = "tester"};
+    policy_request(rig->policy, &request, on_response, status);
+}
+
+/* Whoever asked hears of its own build, however many replace its generation meanwhile and however
+ * long that takes; what else ran there is cancelled as ever. */
+static void each_command_waits_for_its_own_build(void **state)
+{
+    enum { COMMANDS = 10 };
+    struct rig *rig = *state;
+    int status[COMMANDS] = {0};
+    size_t most = 0;
+    rig->settings.authorize_timeout_ms = 600000;
+    rig->settings.handler_timeout_ms = 20000;
+    write_policy(rig, "one");
+    rig_load_ok(rig);
+    rig_connect(rig);
+    for (int i = 0; i < COMMANDS; i++) /* the checks keep the reloads from being merged */
+        command(rig, i % 2 ? "/api/v1/policies/check" : "/api/v1/policies/reload", &status[i]);
+    while (rig->policy->running) {
+        rig_authorize(rig, "WAIT"); /* each generation has a handler under way */
+        rig_wait_post(rig);
+        rig_advance(rig, 5000);
+        most = rig->policy->draining_count > most ? rig->policy->draining_count : most;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        assert_int_equal(status[i], 200);
+    assert_int_equal(most, DRAINING_MAX + 1); /* the first one, with those that wait */
+    assert_int_equal(rig->policy->current->number, 1 + COMMANDS / 2);
+    rig_advance(rig, 31000);
+    assert_int_equal(rig->policy->draining_count, 0);
+}
+
 /* ---- 3.6 refusal ---- */
 
 static void a_refusal_changes_nothing(void **state)
@@ -564,6 +610,7 @@ int main(void)
         CASE(requests_are_merged),
         CASE(a_rollback_is_not_merged_over),
         CASE(too_many_waiting_builds_are_refused),
+        CASE(each_command_waits_for_its_own_build),
         CASE(a_refusal_changes_nothing),
         CASE(a_refused_first_load_leaves_nothing),
         CASE(handlers_end_on_the_generation_they_began_in),
