@@ -4,8 +4,8 @@
  * refused (422), while the first one runs too (409). A row in the scripts' store says that it runs;
  * it is on disk before the handler begins (router_request.c), so that nothing is done twice over a
  * crash either: what was cut off stays 409. The answer takes the row's place for a day, without its
- * body if that is no text or over ANSWER_MAX bytes (409, too); one that says `not now` because of
- * us (429, 500, 503) removes it. */
+ * body if that is no text or over ANSWER_MAX bytes (409, too); one that says `not now` (429, 503)
+ * removes it. A 500 stays: nobody knows how far its handler came before it failed. */
 #include <string.h>
 
 #include "base/digest.h"
@@ -92,8 +92,7 @@ static void respond_kept(const struct json *kept, respond_fn respond, void *ctx)
 /* Nothing was done: it may be tried again. */
 static bool may_be_tried_again(const struct response *response)
 {
-    return !response || response->status == 429 || response->status == 500 ||
-           response->status == 503;
+    return !response || response->status == 429 || response->status == 503;
 }
 
 static bool body_is_keepable(const struct response *response)
