@@ -10,12 +10,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "policy/bytecode.h"
 #include "policy/errors.h"
 #include "policy/handlers.h"
-#include "policy/memory.h"
-#include "policy/quirk.h"
 #include "policy/sandbox.h"
+#include "policy/quirk.h"
 #include "policy/syntax_hint.h"
 #include "policy/webhooks.h"
 #include "policy/site.h"
@@ -37,85 +35,6 @@ void finding_add(struct policy_report *report, const char *file, int line, const
     va_end(args);
     text_copy(error->message, sizeof(error->message), span_of(text)); /* no half characters */
     error_clean(error->message);
-}
-
-/* ---- unknown names (3.3) ---- */
-
-struct name_check {
-    struct generation *generation;
-    int file;
-    size_t findings;
-    bool only_events; /* the chunk will not run: say now which events do not exist */
-};
-
-static void check_name(void *ctx, const struct bytecode_name *found)
-{
-    struct name_check *check = ctx;
-    struct generation *generation = check->generation;
-    const struct source_file *file = &generation->sources.files[check->file];
-    char nearest[NEAREST_SIZE];
-    if (found->sets_field) { /* `function on.x()`: told by the run, if there is one */
-        if (check->only_events && strcmp(found->name, "on") == 0)
-            handlers_check_name(generation->report, file->name, found->line, found->field);
-        return;
-    }
-    if (check->only_events)
-        return;
-    if (found->write) {
-        check->findings++;
-        finding_add(generation->report, file->name, found->line,
-                    "assignment to the global '%s': write local %s", found->name, found->name);
-        return;
-    }
-    enum sandbox_name known =
-        sandbox_look_up(generation->L, source_kind_of(file), found->name, found->field, nearest);
-    if (known == SANDBOX_KNOWN)
-        return;
-    check->findings++;
-    bool in_field = found->field && sandbox_look_up(generation->L, source_kind_of(file),
-                                                    found->name, NULL, NULL) == SANDBOX_KNOWN;
-    /* `io.open` is said whole; of `foo.bar` it is foo that is unknown. */
-    char name[128];
-    if (found->field && (in_field || known == SANDBOX_ABSENT))
-        snprintf(name, sizeof(name), "%s.%s", found->name, found->field);
-    else
-        snprintf(name, sizeof(name), "%s", found->name);
-    if (known == SANDBOX_ABSENT)
-        finding_add(generation->report, file->name, found->line, "%s is not available to policies",
-                    name);
-    else if (nearest[0])
-        finding_add(generation->report, file->name, found->line,
-                    "%s is unknown (did you mean %s%s%s?)", name, in_field ? found->name : "",
-                    in_field ? "." : "", nearest);
-    else
-        finding_add(generation->report, file->name, found->line, "%s is unknown", name);
-}
-
-static int write_dump(lua_State *L, const void *data, size_t len, void *ud)
-{
-    (void)L;
-    strbuf_add(ud, data, len);
-    return 0;
-}
-
-/* The chunk on top of L; true if it names nothing unknown. */
-static bool check_names(struct generation *generation, int file, lua_State *L)
-{
-    struct strbuf dump = {0};
-    struct name_check check = {.generation = generation, .file = file};
-    bool capped = memory_cap(generation, false); /* nothing may raise past the buffer */
-    lua_dump(L, write_dump, &dump, 0);
-    bool readable = bytecode_scan(dump.at, dump.len, check_name, &check);
-    check.only_events = true;
-    if (check.findings > 0)
-        bytecode_scan(dump.at, dump.len, check_name, &check);
-    memory_cap(generation, capped);
-    strbuf_clear(&dump);
-    if (!readable && !generation->warned_of_bytecode) {
-        generation->warned_of_bytecode = true;
-        LOG(LOG_WARN, "policies are not checked for unknown names: not the bytecode of Lua 5.4");
-    }
-    return check.findings == 0;
 }
 
 /* ---- one file ---- */
@@ -146,7 +65,7 @@ bool build_run_chunk(struct generation *generation, int file, lua_State *L)
     if (luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t") != LUA_OK)
         raise_syntax(L, text, len);
     lua_remove(L, -2);
-    bool ok = check_names(generation, file, L);
+    bool ok = names_check(generation, file, L);
     if (ok) {
         sandbox_push_environment(L, source_kind_of(source));
         lua_setupvalue(L, -2, 1);

@@ -18,6 +18,8 @@ struct build_order {
 /* NULL: refused, see report. The report is filled but for `generation` and `files_differ`. */
 struct generation *build(const struct build_order *order, struct policy_report *report);
 
+/* names.c: the chunk on top of L names nothing unknown; else findings were added. */
+bool names_check(struct generation *generation, int file, lua_State *L);
 /* Runs the chunk of a source on L, inside a protected call of the caller's, as the file that is
  * being loaded; pushes what it returns. Raises; false (nothing pushed): findings were added. */
 bool build_run_chunk(struct generation *generation, int file, lua_State *L);

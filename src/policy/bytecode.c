@@ -231,6 +231,14 @@ static void tell_set(struct walk *w, const char *name, const char *field)
     w->r->found(w->r->ctx, &found);
 }
 
+static void tell_method(struct walk *w, const char *name)
+{
+    if (!name)
+        return;
+    struct bytecode_name found = {.name = name, .line = w->line, .method = true};
+    w->r->found(w->r->ctx, &found);
+}
+
 static void step_line(struct walk *w, size_t pc)
 {
     if (pc >= w->f->line_count)
@@ -272,6 +280,10 @@ static void step(struct walk *w, size_t pc)
         if (w->has_env[a])
             tell(w, w->text[b], NULL, true);
         return;
+    case OP_SELF:
+        if ((i >> 15 & 1) && !w->global[b])
+            tell_method(w, text_at(f, c));
+        break;
     case OP_GETUPVAL:
         sets_env = (int)b == f->env;
         break;

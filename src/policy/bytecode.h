@@ -1,5 +1,5 @@
-/* Which global names a compiled chunk reads and writes (POLICY §3.3, §6): `retrun 'x'` parses as a
- * call and would fail only when it runs.
+/* Which global names a compiled chunk reads and writes, and which methods it calls (POLICY §3.3,
+ * §6): `retrun 'x'` parses as a call and would fail only when it runs.
  *
  * Reads what lua_dump() writes, of Lua 5.4 only. Private to policy/. */
 #ifndef POLICY_BYTECODE_H
@@ -13,6 +13,7 @@ struct bytecode_name {
     const char *field; /* `os.execute`: "execute"; NULL when the name stands alone */
     int line;
     bool write;
+    bool method;     /* `x:name(…)` of anything that is no global */
     bool sets_field; /* `name.field = …` or `function name.field()`; not `write` then */
 };
 typedef void (*bytecode_found)(void *ctx, const struct bytecode_name *name);

@@ -42,6 +42,8 @@ static const struct broken broken[] = {
     {"local t = {1, 2\nfunction on.start() end", 2, "'}' expected"},
     /* unknown names */
     {"function on.authorize()\n  retrun 'Accepted'\nend", 2, "did you mean return?"},
+    {"function on.start(tx)\n  tx:stpo()\nend", 2, "nothing has a method stpo; did you mean stop?"},
+    {"local x = ('a')\nfunction on.start() return x:uper() end", 2, "nothing has a method uper"},
     {"function on.start()\n  lgo.info('x')\nend", 2, "lgo is unknown (did you mean log?)"},
     {"function on.start()\n\n  os.execute('rm')\nend", 3, "os.execute is not available"},
     {"print('hello')\nfunction on.start() end", 1, "print is not available to policies"},
@@ -406,6 +408,16 @@ static void unknown_actions_are_warned_of(void **state)
     assert_false(rig_logged(rig, "action=Heartbeat"));
 }
 
+static void methods_of_ones_own_are_known(void **state)
+{
+    struct rig *rig = *state;
+    rig_file(rig, "10-a.lua",
+             "local account = {}\nfunction account:draw() return self end\n"
+             "local other = { bow = account.draw }\n"
+             "function on.start(tx) account:draw() other:bow() tx.cp.id:upper():rep(2) end");
+    rig_load_ok(rig);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -413,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_broken_file_is_refused_with_its_place),
         CASE(a_broken_lib_is_reported_at_its_place),
+        CASE(methods_of_ones_own_are_known),
         CASE(require_cycles_are_named),
         CASE(all_problems_are_collected),
         CASE(files_run_in_byte_order),

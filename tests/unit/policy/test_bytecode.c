@@ -27,6 +27,7 @@ static void add_name(void *ctx, const struct bytecode_name *name)
     strbuf_addf(out, "%s%s%s%s%s:%d", out->len > 0 ? " " : "",
                 name->write        ? "="
                 : name->sets_field ? ">"
+                : name->method     ? ":"
                                    : "",
                 name->name, name->field ? "." : "", name->field ? name->field : "", name->line);
 }
@@ -58,6 +59,7 @@ static void names_and_lines(void **state)
     check("\n\nfoo()\n\nbar(baz)", "foo:3 bar:5 baz:5");
     check("x = 1\ny = x", "=x:1 x:2 =y:2");
     check("function f() end", "=f:1");
+    check("local t = ...\nt:go() t.x:run() s:up()", ":go:2 :run:2 s.up:2");
     check("local function f()\n  return function()\n    return deep\n  end\nend", "deep:3");
     check("return os.execute('x')", "os.execute:1");
     check("local s = log:info('x')", "log.info:1");
@@ -68,7 +70,7 @@ static void names_and_lines(void **state)
     check("return _ENV['x'], _ENV.y.z", "x:1 y.z:1");
     check("_ENV.x = 1", "=x:1");
     check("goto l ::l:: return s:byte()", "s.byte:1");
-    check("return 1.5, 1 << 40, nil, true, false, ('x'):rep(50) .. z", "z:1");
+    check("return 1.5, 1 << 40, nil, true, false, ('x'):rep(50) .. z", ":rep:1 z:1");
     check("local x <close> = y", "y:1");
     check("for i = 1, n do p(i) end", "n:1 p:1");
 }
@@ -80,7 +82,7 @@ static void other_environments_are_not_ours(void **state)
     check("local _ENV = {}\nx = 1\nreturn y", "");
     check("local function f(_ENV) return x end", "");
     check("local function f(_ENV) return function() return x end end return y", "y:1");
-    check("do local _ENV = {} local function f() x = 1 end end return z", "z:1");
+    check("do local _ENV = {} local function f() x = 1 end end return z", ":rep:1 z:1");
 }
 
 /* Beyond 255 constants the compiler takes other instructions. */
