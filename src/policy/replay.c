@@ -83,6 +83,8 @@ static void restore_charge_point(void *ctx, const struct record_charge_point *ro
 {
     struct record_charge_point fresh = *row;
     fresh.vars = NULL; /* as they are now they would tell of the future */
+    fresh.registration = "accepted";
+    fresh.last_boot_ms = fresh.last_seen_ms = ABSENT;
     FOR_SIDES((struct replay *)ctx, world)
     {
         struct restore_sink sink = station_restore_sink(world->station);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "store/sql.h"
+#include "store/parts.h"
 
 enum { DAY_MS = 86400000 };
 
@@ -172,58 +172,6 @@ int64_t history_count(const struct history *history)
 
 /* ---- the state to begin with ---- */
 
-static void pour_charge_points(struct sql *sql, const struct restore_sink *sink)
-{
-    sqlite3_stmt *s = sql_prepare(
-        sql,
-        "SELECT id, security_profile, options, version, vendor, model, serial, firmware, created_ms"
-        " FROM charge_point ORDER BY created_ms, id",
-        "");
-    while (sql_row(sql, s)) {
-        struct record_charge_point row = {.id = sql_text(s, 0),
-                                          .registration = "accepted",
-                                          .security_profile = sql_int(s, 1),
-                                          .options = sql_text(s, 2),
-                                          .version = sql_text(s, 3),
-                                          .vendor = sql_text(s, 4),
-                                          .model = sql_text(s, 5),
-                                          .serial = sql_text(s, 6),
-                                          .firmware = sql_text(s, 7),
-                                          .created_ms = sql_int(s, 8),
-                                          .last_boot_ms = ABSENT,
-                                          .last_seen_ms = ABSENT};
-        sink->charge_point(sink->ctx, &row);
-    }
-    sqlite3_finalize(s);
-}
-
-static void pour_tags(struct sql *sql, const struct restore_sink *sink)
-{
-    sqlite3_stmt *s = sql_prepare(
-        sql, "SELECT id_tag, status, expiry_ms, parent_id_tag, note, max_active FROM id_tag", "");
-    while (sql_row(sql, s)) {
-        struct record_id_tag row = {.id_tag = sql_text(s, 0),
-                                    .status = sql_text(s, 1),
-                                    .expiry_ms = sql_int(s, 2),
-                                    .parent_id_tag = sql_text(s, 3),
-                                    .note = sql_text(s, 4),
-                                    .max_active = sql_int(s, 5)};
-        sink->id_tag(sink->ctx, &row);
-    }
-    sqlite3_finalize(s);
-}
-
-static void pour_kv(struct sql *sql, const struct restore_sink *sink)
-{
-    sqlite3_stmt *s = sql_prepare(sql, "SELECT key, value, expires_ms FROM kv", "");
-    while (sql_row(sql, s)) {
-        struct record_kv row = {
-            .key = sql_text(s, 0), .value = sql_text(s, 1), .expires_ms = sql_int(s, 2)};
-        sink->kv(sink->ctx, &row);
-    }
-    sqlite3_finalize(s);
-}
-
 static bool tell(const struct sql *sql, struct reason *why)
 {
     return sql_ok(sql) || reason_set(why, "store: %s", sql->error);
@@ -231,9 +179,9 @@ static bool tell(const struct sql *sql, struct reason *why)
 
 bool history_state(struct history *history, const struct restore_sink *sink, struct reason *why)
 {
-    pour_charge_points(&history->sql, sink);
-    pour_tags(&history->sql, sink);
-    pour_kv(&history->sql, sink);
+    restore_charge_points(&history->sql, sink);
+    restore_id_tags(&history->sql, sink);
+    restore_kv(&history->sql, sink);
     return tell(&history->sql, why);
 }
 

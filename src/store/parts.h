@@ -93,6 +93,10 @@ int store_lock(const char *path, struct reason *why);
 /* restore.c. Shown for the test of their plans: start must not read what is past. */
 extern const char restore_open_transactions[], restore_due_transactions[], restore_last_values[];
 
+/* What history.c pours too. */
+void restore_charge_points(struct sql *sql, const struct restore_sink *sink);
+void restore_id_tags(struct sql *sql, const struct restore_sink *sink);
+void restore_kv(struct sql *sql, const struct restore_sink *sink);
 /* restore_meter.c: after each transaction of restore.c its meter values, oldest first. */
 struct meter_pour {
     struct sql *sql;

@@ -2,7 +2,7 @@
  * transactions and lists are not looked at, however many there are. */
 #include "store/parts.h"
 
-static void charge_points(struct sql *sql, const struct restore_sink *sink)
+void restore_charge_points(struct sql *sql, const struct restore_sink *sink)
 {
     sqlite3_stmt *s = sql_prepare(
         sql,
@@ -160,7 +160,7 @@ static void transactions(struct sql *sql, const struct restore_sink *sink, const
 
 /* ---- tags and kv ---- */
 
-static void id_tags(struct sql *sql, const struct restore_sink *sink)
+void restore_id_tags(struct sql *sql, const struct restore_sink *sink)
 {
     sqlite3_stmt *s =
         sql_prepare(sql,
@@ -179,7 +179,7 @@ static void id_tags(struct sql *sql, const struct restore_sink *sink)
     sqlite3_finalize(s);
 }
 
-static void kv(struct sql *sql, const struct restore_sink *sink)
+void restore_kv(struct sql *sql, const struct restore_sink *sink)
 {
     sqlite3_stmt *s = sql_prepare(sql, "SELECT key, value, expires_ms FROM kv ORDER BY key", "");
     while (sql_row(sql, s)) {
@@ -197,12 +197,12 @@ bool store_restore(struct store *store, const struct restore_sink *sink, struct 
     if (!sql_open(&sql, store->path, false, why))
         return false;
     sql_run(&sql, SQL_BEGIN_READ); /* one look at the file instead of one for each statement */
-    charge_points(&sql, sink);
+    restore_charge_points(&sql, sink);
     connectors(&sql, sink);
     transactions(&sql, sink, restore_open_transactions, false);
     transactions(&sql, sink, restore_due_transactions, true);
-    id_tags(&sql, sink);
-    kv(&sql, sink);
+    restore_id_tags(&sql, sink);
+    restore_kv(&sql, sink);
     bool ok = sql_ok(&sql);
     if (!ok)
         reason_set(why, "store: cannot read \"%s\": %s", store->path, sql.error);
