@@ -37,6 +37,8 @@ function on.authorize(idTag, cp)
   return answer.json.allowed and "Accepted" or "Blocked"
 end
 
+function on.stop(tx) webhook("crm"):send("stop", {{ tx = tx.id }}) end
+
 route("POST /ask", function(req)
   local q, answer, err = req.json, nil, nil
   local options = {{ timeout = q.timeout, headers = q.headers }}
@@ -467,9 +469,44 @@ async def kills(stage):
     report.check("some did come again", len(backend.hooks) > len(tried))
 
 
+async def charge(stage, rng, ledger):
+    """Transactions, one after the other, until the power goes right behind the answer to a stop."""
+    charger = await Charger(stage.server, "CP1").connect()
+    await charger.boot()
+    for _ in range(rng.randrange(1, 8)):
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        started = await charger.call("StartTransaction", {"connectorId": 1, "idTag": "A", "meterStart": len(ledger),
+                                                          "timestamp": now})
+        await charger.call("StopTransaction", {"transactionId": started["transactionId"], "meterStop": len(ledger) + 9,
+                                               "timestamp": now})
+        ledger.append(started["transactionId"])
+    stage.server.kill()
+    charger.drop()
+    await charger.listener
+    stage.server.start()
+
+
+async def stops(stage):
+    """Whatever on.stop sent is sent once, under one id, for every stop that was answered."""
+    report, backend = stage.report, stage.backend
+    rng = random.Random(SEED)
+    ledger = []
+    backend.answered.clear()
+    for _ in range(ROUNDS):
+        await charge(stage, rng, ledger)
+    await stage.until_delivered()
+    bodies = [json.loads(body) for body in backend.answered if json.loads(body)["event"] == "stop"]
+    ids = collections.defaultdict(set)
+    for body in bodies:
+        ids[body["data"]["tx"]].add(body["id"])
+    report.equal("every stop that was answered is told", sorted(set(ledger) - set(ids)), [])
+    report.equal("under one id", [tx for tx, given in ids.items() if len(given) > 1], [])
+    report.equal("in order", list(dict.fromkeys(body["data"]["tx"] for body in bodies)), sorted(ids))
+
+
 async def main(report):
     async with Stage(report) as stage:
-        for part in (answers, failures, many_at_once, authorization, delivery, failing, reloads, kills):
+        for part in (answers, failures, many_at_once, authorization, delivery, failing, reloads, kills, stops):
             await part(stage)
 
 
