@@ -142,7 +142,9 @@ end
 local function judge_names(names, faults)
   local seen = {}
   for _, name in ipairs(names) do
-    if name ~= "" and not CHANGE[name] then
+    if fault_of_text(name) then
+      faults.add(0, "", "the name of a column " .. fault_of_text(name))
+    elseif name ~= "" and not CHANGE[name] then
       local hint = string.find(name, "[;\t]") and "columns are parted by commas" or "no such column"
       faults.add(0, name, hint .. "; there are " .. table.concat(FIELDS, ", "))
     elseif name ~= "" and seen[name] then

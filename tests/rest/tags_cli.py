@@ -39,6 +39,11 @@ def write(server, name, text):
         f.write(text if isinstance(text, str) else json.dumps(text))
 
 
+def write_bytes(server, name, content):
+    with open(os.path.join(server.directory, name), "wb") as f:
+        f.write(content)
+
+
 def read(server, name):
     with open(os.path.join(server.directory, name), newline="", encoding="utf-8") as f:
         return f.read()
@@ -112,6 +117,7 @@ FAULTY = [
     ("names.csv", "idTag,stauts,note,note,\nD1,,,,\n",
      ["names.csv:1: stauts: no such column", "names.csv:1: note: the column is there twice", "(422): 2 fields"]),
     ("semicolons.csv", "idTag;status\nD1;Accepted\n", ["semicolons.csv:1: idTag;status: columns are parted by commas", "(422): 2 fields"]),
+    ("foreign.csv", b"idTag,n\xf6te\nD1,\n", ["foreign.csv:1: the name of a column is not UTF-8 text", "(422): one field"]),
     ("noname.csv", "note\nD1\n", ["noname.csv:1: idTag: the column is missing"]),
     ("wide.csv", "idTag\nD1\n\nD2,D3\n", ["wide.csv:4: more cells than the first line has names", "(400)"]),
     ("open.csv", "idTag,note\nD1,\nD2,\"open\n\nD3,\n", ["open.csv:3: a quote is not closed", "(400)"]),
@@ -127,7 +133,7 @@ FAULTY = [
 def faults(report, server):
     before = state(server)
     for name, text, expected in FAULTY:
-        write(server, name, text)
+        (write_bytes if isinstance(text, bytes) else write)(server, name, text)
         status, out, err = tags(server, "import", name)
         report.check("%s is refused by line and field" % name,
                      (status, out) == (1, "") and all(part in err for part in expected), (status, out, err))
