@@ -116,6 +116,7 @@ int rest_eval(lua_State *L)
     struct policy *policy = policy_of(L, "core.eval");
     struct station *st = api_station(L, "core.eval");
     struct task_ref ref = task_wait_begin(L, "core.eval", NULL, NULL);
+    task_wait_hold(ref); /* its build may stand behind others */
     struct arena arena = {0};
     struct reason why;
     struct eval_request request;
@@ -176,6 +177,7 @@ int rest_shadow_start(lua_State *L)
     struct policy *policy = policy_of(L, "core.shadow_start");
     const char *dir = api_arg_string(L, "core.shadow_start", 1, "dir");
     struct task_ref ref = task_wait_begin(L, "core.shadow_start", NULL, NULL);
+    task_wait_hold(ref); /* its build may stand behind others */
     return build_candidate(L, policy, ref, dir, NULL);
 }
 
@@ -220,6 +222,7 @@ int rest_canary_start(lua_State *L)
     bool named = lua_getfield(L, 1, "chargepoints") == LUA_TTABLE;
     int names = lua_gettop(L);
     struct task_ref ref = task_wait_begin(L, what, NULL, NULL);
+    task_wait_hold(ref); /* its build may stand behind others */
     struct canary_order *order = canary_order_new();
     if (named)
         read_names(L, names, &order->chargepoints);
@@ -241,6 +244,7 @@ static int end_canary(lua_State *L, const char *what, enum canary_act act)
 {
     struct policy *policy = policy_of(L, what);
     struct task_ref ref = task_wait_begin(L, what, NULL, NULL);
+    task_wait_hold(ref); /* its build may stand behind others */
     void *ctx = ref_kept(ref);
     if (canary_end(policy, act, on_ended, ctx))
         return task_wait(L, ref);

@@ -510,8 +510,7 @@ static void test_reload_check_rollback(void **state)
           "\"errors\":[{\"file\":\"20-bad.lua\",\"line\":2,");
     built(w, "POST /api/v1/policies/reload", 409,
           "{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,\"detail\":\"the "
-          "policies have a "
-          "problem\",\"errorCount\":1,");
+          "policies have a problem; the rules in force stay\",\"errorCount\":1,");
     assert_string_equal(w->type, "application/problem+json");
     EXPECT_PART(w, "GET /api/v1/policies", NULL, 200, "\"lastRefusal\":{");
     built(w, "POST /api/v1/policies/rollback", 200,
