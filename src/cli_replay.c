@@ -126,6 +126,10 @@ static bool run(const struct replay_settings *settings, struct history *history)
             feed_all(replay, history);
             replay_end(replay, &totals);
             same = print_totals(&totals);
+            if (totals.messages == 0) {
+                fprintf(stderr, "nothing was recorded in that time: nothing was compared\n");
+                same = false;
+            }
         }
         replay_free(replay);
     }

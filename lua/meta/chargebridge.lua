@@ -167,7 +167,7 @@ transactions = nil
 ---@field lines { name: string, amount: integer, quantity?: number, unit?: string, unit_price?: number }[] What it is made of; amounts in the smallest unit.
 ---@field tariff string? The version of the tariff, as on.price said.
 
----While a file loads: site "depot" { chargers = { "CP1" } or "*", fuse = 100 } defines a site; also phases = 3, voltage = 230, base_load = 0 (A), failsafe (A a connector has without the server: 6, or 0 if the fuse is too small for that at all of them; false: none), settle = "5s" (how long a car may take to follow a lower limit). Later: that site, or nil.
+---While a file loads: site "depot" { chargers = { "CP1" } or "*", fuse = 100 } defines a site; also phases = 3, voltage = 230, base_load = 0 (A), failsafe (A a connector has without the server, and a car that arrives until its first limit, for which the guard keeps no room: 6, or 0 if the fuse is too small for that at all of them; false: none), settle = "5s" (how long a car may take to follow a lower limit). Later: that site, or nil.
 ---@type fun(name: string): site?
 site = nil
 

@@ -409,7 +409,8 @@ static const struct api_row global_rows[] = {
      "While a file loads: site \"depot\" { chargers = { \"CP1\" } or \"*\", fuse = 100 } defines a "
      "site; "
      "also phases = 3, voltage = 230, base_load = 0 (A), failsafe (A a connector has without the "
-     "server: 6, or 0 if the fuse is too small for that at all of them; false: none), settle = "
+     "server, and a car that arrives until its first limit, for which the guard keeps no room: 6, "
+     "or 0 if the fuse is too small for that at all of them; false: none), settle = "
      "\"5s\" "
      "(how long a car may take to follow a lower limit). Later: that site, or nil.",
      false},

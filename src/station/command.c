@@ -121,7 +121,6 @@ static bool send_frame(struct lane *lane, const struct outcall *call)
                                     .ts_ms = wall_now(),
                                     .outgoing = true,
                                     .text = {text.at, text.len}};
-    message_log(st, &message);
     cp->calls_out++;
     st->counters.calls_out++;
     note_trigger(lane, call);
@@ -129,6 +128,8 @@ static bool send_frame(struct lane *lane, const struct outcall *call)
     pending_sent(st, cp, call, asked_of(call)->vars);
     effects_sending(st, cp, call);
     bool sent = st->ports.send(st->ports.ctx, cp->connection, text.at, text.len);
+    if (sent) /* the log tells what left us */
+        message_log(st, &message);
     strbuf_clear(&text);
     return sent;
 }

@@ -143,7 +143,8 @@ async def own_history(report, place):
     report.check("a folder with a mistake is refused with file and line",
                  code == 1 and "50-more.lua:1" in errors and "retrun" in errors, errors)
     code, output, errors = replay(database, base, "--since", "2099-01-01")
-    report.check("nothing is compared before --since", code == 0 and "0 messages" in output, output)
+    report.check("nothing is compared before --since, and that is no success",
+                 code == 1 and "0 messages" in output and "nothing was compared" in errors, output + errors)
     code, output, errors = replay(database, base, "--since", "yesterday")
     report.check("--since says what it takes", code == 2 and "2026-10-01" in errors, errors)
     code, output, errors = replay(os.path.join(place, "none.db"), base)
