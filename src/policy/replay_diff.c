@@ -52,6 +52,7 @@ void fact_of_command(struct arena *arena, const struct record_command *row, stru
 
 struct waiting {
     struct waiting *next;
+    struct waiting *last; /* of the queue; kept in its first */
     enum replay_side side;
     wall_t at;
     char *value, *where;
@@ -89,13 +90,23 @@ static struct waiting *waiting_new(enum replay_side side, const struct fact *fac
 static void put_last(struct diff *diff, const char *key, struct waiting *waiting)
 {
     struct waiting *first = map_gets(&diff->waiting, key);
+    waiting->last = waiting;
     if (!first) {
         map_put(&diff->waiting, span_of(key), waiting);
         return;
     }
-    while (first->next)
-        first = first->next;
-    first->next = waiting;
+    first->last->next = waiting;
+    first->last = waiting;
+}
+
+static void take_first(struct diff *diff, const char *key, struct waiting *first)
+{
+    if (first->next) {
+        first->next->last = first->last;
+        map_put(&diff->waiting, span_of(key), first->next);
+    } else {
+        map_remove(&diff->waiting, span_of(key));
+    }
 }
 
 static void compare(struct diff *diff, const struct waiting *other, const struct fact *fact)
@@ -123,10 +134,7 @@ void diff_add(struct diff *diff, enum replay_side side, const struct fact *fact)
     if (!first || first->side == side) {
         put_last(diff, key, waiting_new(side, fact));
     } else {
-        if (first->next)
-            map_put(&diff->waiting, span_of(key), first->next);
-        else
-            map_remove(&diff->waiting, span_of(key));
+        take_first(diff, key, first);
         compare(diff, first, fact);
         waiting_free(first);
     }

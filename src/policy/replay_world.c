@@ -12,14 +12,6 @@
 
 enum { TURNS_AT_END = 10000 };
 
-struct world_transaction {
-    int64_t id, evse, connector;
-    char *cp, *id_tag, *verdict, *parent, *expiry;
-    int64_t start_ms, meter_start_wh;
-    bool ended; /* stopped */
-    bool cut;   /* … by this world: what the record still tells of it did not happen */
-};
-
 /* ---- facts ---- */
 
 static void take_fact(struct world *world, const struct record *row)
@@ -44,77 +36,18 @@ static bool is_fact(const struct record *row)
 
 /* ---- the store ---- */
 
-static struct world_transaction *transaction_at(struct world *world, int64_t id)
-{
-    return id > 0 ? idmap_get(&world->transactions, (uint64_t)id) : NULL;
-}
-
-static void keep_start(struct world *world, const struct record_start *row)
-{
-    struct world_transaction *tx = xmalloc(sizeof(*tx));
-    *tx = (struct world_transaction){.id = row->out_id,
-                                     .evse = row->evse,
-                                     .connector = row->connector,
-                                     .cp = xstrdup(row->cp),
-                                     .id_tag = xstrdup_or_null(row->id_tag),
-                                     .verdict = xstrdup_or_null(row->verdict),
-                                     .parent = xstrdup_or_null(row->parent_id_tag),
-                                     .expiry = xstrdup_or_null(row->expiry),
-                                     .start_ms = row->start_ms,
-                                     .meter_start_wh = row->meter_start_wh};
-    idmap_put(&world->transactions, (uint64_t)tx->id, tx);
-}
-
-static bool is_repeat_of(const struct record_start *row, const struct world_transaction *tx)
-{
-    return text_is_ci(tx->cp, row->cp) && tx->evse == row->evse &&
-           tx->connector == row->connector && tx->start_ms == row->start_ms &&
-           tx->meter_start_wh == row->meter_start_wh &&
-           text_is_ci(tx->id_tag ? tx->id_tag : "", row->id_tag ? row->id_tag : "");
-}
-
-/* X3: the same StartTransaction again. */
-static bool find_start(struct world *world, struct batch *batch, struct record_start *row)
-{
-    const struct world_transaction *tx;
-    size_t at = 0;
-    while ((tx = idmap_next(&world->transactions, &at)) != NULL) {
-        if (!is_repeat_of(row, tx))
-            continue;
-        row->out_repeat = true;
-        row->out_id = tx->id;
-        row->out_verdict = arena_strdup(&batch->arena, tx->verdict);
-        row->out_parent_id_tag = arena_strdup(&batch->arena, tx->parent);
-        row->out_expiry = arena_strdup(&batch->arena, tx->expiry);
-        return true;
-    }
-    return false;
-}
-
-static void commit_stop(struct world *world, struct record_stop *row)
-{
-    struct world_transaction *tx = transaction_at(world, row->id);
-    if (!tx || !text_is_ci(tx->cp, row->cp)) {
-        row->out_outcome = STOP_UNKNOWN;
-        return;
-    }
-    row->out_outcome = tx->ended ? STOP_REPEAT : STOP_DONE;
-    row->out_evse = tx->evse;
-    row->out_connector = tx->connector;
-    tx->ended = true;
-}
-
 /* `id` is for the StartTransaction in it, if there is one that is new. */
 static void commit(struct world *world, struct batch *batch, int64_t id)
 {
     for (struct record *row = batch->first; row; row = row->next) {
         if (row->kind == RECORD_START_FIND) {
-            find_start(world, batch, &row->start);
-        } else if (row->kind == RECORD_START && !find_start(world, batch, &row->start)) {
+            replayed_find(&world->store, &batch->arena, &row->start);
+        } else if (row->kind == RECORD_START &&
+                   !replayed_find(&world->store, &batch->arena, &row->start)) {
             row->start.out_id = id;
-            keep_start(world, &row->start);
+            replayed_keep(&world->store, &row->start);
         } else if (row->kind == RECORD_STOP) {
-            commit_stop(world, &row->stop);
+            replayed_stop(&world->store, &row->stop);
         }
         if (world->compares && is_fact(row))
             take_fact(world, row);
@@ -133,7 +66,7 @@ static const char *starts_at(struct world *world, struct batch *batch)
         if (row->kind != RECORD_START)
             continue;
         seen = row->start;
-        return find_start(world, batch, &seen) ? NULL : row->start.cp;
+        return replayed_find(&world->store, &batch->arena, &seen) ? NULL : row->start.cp;
     }
     return NULL;
 }
@@ -265,7 +198,7 @@ static void receive(struct world *world, const char *cp, const char *text, size_
 /* The charger ends it, as if this had happened now. */
 static void cut_transaction(struct world *world, int64_t id, const char *reason, bool no_energy)
 {
-    struct world_transaction *kept = transaction_at(world, id);
+    struct replayed *kept = replayed_at(&world->store, id);
     const struct transaction *tx = station_transaction(world->station, id);
     char uuid[UUID_SIZE], time[TIMETEXT_SIZE];
     if (!kept || kept->cut || kept->ended || !tx)
@@ -375,7 +308,7 @@ void world_connect(struct world *world, const char *cp)
 void world_receive(struct world *world, const char *cp, int64_t transaction_id, const char *text,
                    size_t len)
 {
-    const struct world_transaction *tx = transaction_at(world, transaction_id);
+    const struct replayed *tx = replayed_at(&world->store, transaction_id);
     if (tx && tx->cut)
         return;
     receive(world, cp, text, len);
@@ -405,7 +338,7 @@ void world_started(struct world *world, const char *cp, int64_t id, const char *
         return;
     commit(world, batch, id);
     settle(world);
-    const struct world_transaction *tx = transaction_at(world, id);
+    const struct replayed *tx = replayed_at(&world->store, id);
     bool let_in = tx && text_is(tx->verdict, "Accepted");
     if (tx && !let_in && text_is(verdict, "Accepted"))
         cut_transaction(world, id, "DeAuthorized", true);
@@ -475,21 +408,6 @@ static void fail_all_held(struct world *world)
         fail_held(world, entry->key);
 }
 
-static void transactions_free(struct world *world)
-{
-    struct world_transaction *tx;
-    size_t at = 0;
-    while ((tx = idmap_next(&world->transactions, &at)) != NULL) {
-        xfree(tx->cp);
-        xfree(tx->id_tag);
-        xfree(tx->verdict);
-        xfree(tx->parent);
-        xfree(tx->expiry);
-        xfree(tx);
-    }
-    idmap_clear(&world->transactions);
-}
-
 void world_free(struct world *world)
 {
     const struct map_entry *entry;
@@ -510,7 +428,7 @@ void world_free(struct world *world)
     generation_free(world->generation);
     station_free(world->station);
     timers_clear(&world->timers);
-    transactions_free(world);
+    replayed_clear(&world->store);
     while ((entry = map_next(&world->asked, &at)) != NULL)
         xfree(entry->value);
     map_clear(&world->asked);

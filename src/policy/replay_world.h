@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "policy/build.h"
 #include "policy/replay_diff.h"
+#include "policy/replay_store.h"
 
 struct world_frame { /* sent by the station */
     struct world_frame *next;
@@ -26,10 +27,10 @@ struct world {
     struct timers timers;
     struct world_frame *frames, **frames_end;
     struct batch *batches, **batches_end;
-    struct map held;           /* charge point → the batch whose StartTransaction wants its id */
-    struct idmap transactions; /* id → struct world_transaction */
-    struct map asked;          /* recorded id of a command that people asked → ours */
-    struct map asked_ours;     /* ours: answered by the record */
+    struct map held; /* charge point → the batch whose StartTransaction wants its id */
+    struct replay_store store;
+    struct map asked;      /* recorded id of a command that people asked → ours */
+    struct map asked_ours; /* ours: answered by the record */
     uint64_t last_connection;
     struct diff *diff;
     struct replay_totals *totals;
