@@ -77,6 +77,14 @@ struct slot *slot_ensure(struct limiter *limiter, enum slot_kind kind, int64_t c
                          int64_t transaction);
 bool slot_is_sent(const struct limiter *limiter, const struct slot *slot);
 
+/* The same limit, NO_LIMIT included. */
+bool limit_same(double a, double b);
+
+/* ---- limit_send.c ---- */
+
+/* Sends what is due, and starts itself again for what waits: limits_soon() is its alarm. */
+void limits_on_timer(struct timer *timer);
+
 /* ---- limit_shape.c ---- */
 
 /* As the charger gets it. */
