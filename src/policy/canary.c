@@ -181,9 +181,10 @@ void canary_start(struct policy *policy, struct generation *built, struct canary
         canary->policy = policy;
         canary->timer.fn = on_timer;
     }
-    if (canary->generation) { /* the caller is a job: no handler runs */
+    if (canary->generation) {               /* the caller is a job: no handler runs */
+        if (!timer_running(&canary->timer)) /* else its end was asked for already */
+            canary->act = CANARY_STOP;
         timer_stop(policy->timers, &canary->timer);
-        canary->act = CANARY_STOP;
         on_timer(&canary->timer);
     }
     reload_adopt(policy, built);
