@@ -10,7 +10,7 @@
 --   shared  = true                 may charge at several places at once
 --   blocked = true, why = "lost"   refused
 --
--- Cards may also be set one by one: curl -X PUT …/api/v1/tags/04A2B3C4 -d '{"status":"Accepted"}'.
+-- Cards may also be set one by one: curl -X PUT -H "X-API-Key: …" …/api/v1/tags/04A2B3C4 -d '{"status":"Accepted"}'.
 return idtags {
   -- The four vehicles of the demonstration (autocharge).
   ["VID:FCA47A147858"] = { name = "Demo vehicle 1" },

@@ -74,7 +74,8 @@ static void on_verdict(struct call *call, const struct verdict *verdict)
         decision->status = st->authorize_failed; /* A7 */
         break;
     }
-    decision->why = arena_strdup(&call->arena, verdict->why);
+    decision->why = verdict->kind == VERDICT_NONE ? "no policy had an opinion"
+                                                  : arena_strdup(&call->arena, verdict->why);
     decision->file = arena_strdup(&call->arena, verdict->file);
     decision->line = verdict->line;
     decision->generation = verdict->generation;

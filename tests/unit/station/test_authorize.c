@@ -66,6 +66,16 @@ static void a3_expiry_and_parent(void **state)
     fake_free(f);
 }
 
+static void a_default_says_that_it_is_one(void **state)
+{
+    (void)state;
+    struct fake *f = fake_with_cp1();
+    f->scripts[EVENT_AUTHORIZE] = (struct script){.listens = true, .kind = VERDICT_NONE};
+    authorize(f, "1", "A");
+    EXPECT_ROWS(f, 1, "DECISION event=authorize verdict=Invalid why=no policy had an opinion");
+    fake_free(f);
+}
+
 static void a7_a_failing_policy_gives_the_configured_word(void **state)
 {
     (void)state;
@@ -131,6 +141,7 @@ int main(void)
         cmocka_unit_test(a1_policies_see_upper_case_and_the_spelling_is_kept),
         cmocka_unit_test(a2_the_five_words_pass_and_others_do_not),
         cmocka_unit_test(a3_expiry_and_parent),
+        cmocka_unit_test(a_default_says_that_it_is_one),
         cmocka_unit_test(a7_a_failing_policy_gives_the_configured_word),
         cmocka_unit_test(without_an_opinion_the_default_answers),
         cmocka_unit_test(authorize_waits_for_no_disk),
