@@ -96,6 +96,12 @@ static void check_method(struct name_check *check, const struct bytecode_name *f
         return;
     const char *near = nearest_method(found->name);
     check->findings++;
+    if (sandbox_look_up(generation->L, SOURCE_POLICY, "string", found->name, NULL) ==
+        SANDBOX_ABSENT) {
+        finding_add(generation->report, file->name, found->line,
+                    "string.%s is not available to policies", found->name);
+        return;
+    }
     finding_add(generation->report, file->name, found->line, "nothing has a method %s%s%s%s",
                 found->name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

@@ -13,7 +13,7 @@ def get_configuration(s):
     one = s.command("GetConfiguration", {"key": ["SupportedFeatureProfiles", "NoSuchKey"]})
     same(([k["key"] for k in one["configurationKey"]], one["unknownKey"]), (["SupportedFeatureProfiles"], ["NoSuchKey"]))
     status, known = s.rest("GET", "/api/v1/chargepoints/%s/configuration?limit=1000" % s.identity)
-    kept = {k["key"]: k["value"] or None for k in known["items"]}  # an empty value is left out of an answer
+    kept = {k["key"]: k.get("value") for k in known["items"]}
     same({k["key"]: kept.get(k["key"]) for k in whole}, {k["key"]: k.get("value") for k in whole})
 
 

@@ -45,7 +45,7 @@ CANDIDATE = LIVE.replace('"LOST"', '"LOST" or idTag == "OK9"').replace("m.power 
 
 CRASHING = """function on.authorize(idTag, cp) return cp.vars.nothing.at.all end
 function on.meter(tx, m) error({ text = "as a table" }) end
-function on.start(tx) tx:no_such_method() end
+function on.start(tx) tx.no_such_field() end
 """
 LOOPING = """function on.authorize(idTag, cp) while true do pcall(function() while true do end end) end end
 function on.meter(tx, m) while true do end end

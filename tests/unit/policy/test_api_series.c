@@ -119,7 +119,7 @@ static void wrong_use(void **state)
         {"remind()", "tx:remind: argument 1 (name) must be a string, not nil"},
         {"remind('a', 'x')", "is no duration"},
         {"remind('', 1)", "tx:remind: the name must have 1 to 100 bytes"},
-        {"remnd('a')", "a tx has no field remnd; did you mean remind?"}};
+        {"window(transaction(1)['rem' .. 'nd'])", "a tx has no field remnd; did you mean remind?"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char *code = xprintf("transaction(1):%s", cases[i][0]);
         struct world *w = running(code);
