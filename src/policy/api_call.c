@@ -108,7 +108,7 @@ static const char *push_payload(lua_State *L, struct station *st, const char *cp
 
 /* ---- the result ---- */
 
-static const char *outcome_code(const struct call_result *result)
+const char *api_call_code(const struct call_result *result)
 {
     switch (result->outcome) {
     case CALL_ANSWERED:
@@ -131,13 +131,13 @@ int api_call_failed(lua_State *L, const struct call_result *result)
 {
     struct reason message;
     if (result->outcome == CALL_ERROR)
-        reason_set(&message, "CALLERROR %s%s%s", outcome_code(result),
+        reason_set(&message, "CALLERROR %s%s%s", api_call_code(result),
                    result->description && result->description[0] ? ": " : "",
                    result->description ? result->description : "");
     else
-        reason_set(&message, "%s", result->why ? result->why : outcome_code(result));
+        reason_set(&message, "%s", result->why ? result->why : api_call_code(result));
     lua_pushnil(L);
-    api_push_error(L, outcome_code(result), message.text);
+    api_push_error(L, api_call_code(result), message.text);
     if (result->details) {
         api_push_json(L, result->details);
         lua_setfield(L, -2, "details");

@@ -87,23 +87,10 @@ static void finish(struct configuring *c)
 
 static const char *status_of(const struct call_result *result)
 {
-    switch (result->outcome) {
-    case CALL_ANSWERED: {
-        const char *status = json_gets(result->response, "status");
-        return status ? status : "invalid";
-    }
-    case CALL_ERROR:
-        return result->error_code && result->error_code[0] ? result->error_code : "GenericError";
-    case CALL_TIMEOUT:
-        return "timeout";
-    case CALL_OFFLINE:
-        return "offline";
-    case CALL_REFUSED:
-        return "refused";
-    case CALL_CANCELLED:
-        break;
-    }
-    return "cancelled";
+    if (result->outcome != CALL_ANSWERED)
+        return api_call_code(result);
+    const char *status = json_gets(result->response, "status");
+    return status ? status : "invalid";
 }
 
 static void send_key(struct configuring *c);

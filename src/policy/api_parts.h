@@ -111,6 +111,8 @@ int api_cp_call(lua_State *L);
 const struct version *api_version_of(struct station *st, const char *cp);
 /* Empty tables of a script become `[]` where the version's table wants a list. */
 void api_fix_payload(struct station *st, const char *cp, const char *action, struct json *payload);
+/* The err.code of a result that is not ANSWERED. */
+const char *api_call_code(const struct call_result *result);
 /* `nil, err` for a result that is not ANSWERED. */
 int api_call_failed(lua_State *L, const struct call_result *result);
 /* "policy 30-stall.lua": for the record of a command; stays on the stack. */

@@ -93,4 +93,9 @@ int rest_file_link(lua_State *L);
 int rest_file_link_find(lua_State *L);
 int rest_file_link_use(lua_State *L);
 
+/* api_rest_policies.c: the server's policies, or raises where there is no server. */
+struct policy *rest_policy_of(lua_State *L, const char *what);
+/* A task_push: the struct policy_report as the routes answer it. */
+int rest_push_report(lua_State *L, void *arg);
+
 #endif

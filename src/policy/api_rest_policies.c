@@ -3,7 +3,7 @@
 #include "policy/api_rest.h"
 #include "policy/status.h"
 
-static struct policy *policy_of(lua_State *L, const char *what)
+struct policy *rest_policy_of(lua_State *L, const char *what)
 {
     struct policy *policy = generation_of(L)->policy;
     if (!policy)
@@ -29,7 +29,7 @@ int rest_push_tree(lua_State *L, struct arena *arena, const struct json *tree)
 int rest_policies(lua_State *L)
 {
     struct arena arena = {0};
-    const struct policy *policy = policy_of(L, "core.policies");
+    const struct policy *policy = rest_policy_of(L, "core.policies");
     struct json *tree = status_policies(policy, &arena);
     struct strbuf timers = {0};
     struct json_out out = {.to = &timers};
@@ -43,7 +43,7 @@ int rest_policies(lua_State *L)
 int rest_policy_errors(lua_State *L)
 {
     struct arena arena = {0};
-    const struct policy *policy = policy_of(L, "core.policy_errors");
+    const struct policy *policy = rest_policy_of(L, "core.policy_errors");
     return rest_push_tree(L, &arena, status_errors(policy, &arena));
 }
 
@@ -56,7 +56,7 @@ static int build_report(lua_State *L)
     return rest_push_tree(L, &arena, status_report(report, &arena));
 }
 
-static int push_report(lua_State *L, void *arg)
+int rest_push_report(lua_State *L, void *arg)
 {
     return api_push_protected(L, build_report, arg);
 }
@@ -70,7 +70,7 @@ static void on_built(void *ctx, const struct policy_report *report)
 {
     struct build_wait wait = *(struct build_wait *)ctx;
     xfree(ctx);
-    task_wake_extended(wait.ref, wait.rest_ms, push_report, (void *)report);
+    task_wake_extended(wait.ref, wait.rest_ms, rest_push_report, (void *)report);
 }
 
 /* Until its own build is through, however many are before it, and whatever they replace meanwhile.
@@ -86,7 +86,7 @@ static struct task_ref wait_begin(lua_State *L, const char *what, struct build_w
 
 int rest_reload(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.reload");
+    struct policy *policy = rest_policy_of(L, "core.reload");
     struct build_wait *wait;
     struct task_ref ref = wait_begin(L, "core.reload", &wait);
     policy_reload(policy, on_built, wait);
@@ -95,7 +95,7 @@ int rest_reload(lua_State *L)
 
 int rest_check(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.check");
+    struct policy *policy = rest_policy_of(L, "core.check");
     struct build_wait *wait;
     struct task_ref ref = wait_begin(L, "core.check", &wait);
     policy_check(policy, NULL, on_built, wait);
@@ -104,7 +104,7 @@ int rest_check(lua_State *L)
 
 int rest_rollback(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.rollback");
+    struct policy *policy = rest_policy_of(L, "core.rollback");
     struct build_wait *wait;
     struct task_ref ref = wait_begin(L, "core.rollback", &wait);
     policy_rollback(policy, on_built, wait);

@@ -8,27 +8,7 @@
 #include "policy/shadow.h"
 #include "policy/status.h"
 
-static struct policy *policy_of(lua_State *L, const char *what)
-{
-    struct policy *policy = generation_of(L)->policy;
-    if (!policy)
-        api_raise(L, "%s needs a server and cannot be used here", what);
-    return policy;
-}
-
 /* ---- reports ---- */
-
-static int build_report(lua_State *L)
-{
-    struct arena arena = {0};
-    const struct policy_report *report = lua_touserdata(L, 1);
-    return rest_push_tree(L, &arena, status_report(report, &arena));
-}
-
-static int push_report(lua_State *L, void *arg)
-{
-    return api_push_protected(L, build_report, arg);
-}
 
 static int build_true(lua_State *L)
 {
@@ -113,7 +93,7 @@ static void *ref_kept(struct task_ref ref)
 
 int rest_eval(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.eval");
+    struct policy *policy = rest_policy_of(L, "core.eval");
     struct station *st = api_station(L, "core.eval");
     struct task_ref ref = task_wait_begin(L, "core.eval", NULL, NULL);
     task_wait_hold(ref); /* its build may stand behind others */
@@ -151,7 +131,7 @@ static void on_candidate(void *ctx, struct generation *built, const struct polic
     struct task_ref ref = starting->ref;
     xfree(starting->dir);
     xfree(starting);
-    task_wake(ref, push_report, (void *)report);
+    task_wake(ref, rest_push_report, (void *)report);
 }
 
 /* Takes `order` (or NULL) over. */
@@ -169,12 +149,12 @@ static int build_candidate(lua_State *L, struct policy *policy, struct task_ref 
 int rest_shadow(lua_State *L)
 {
     struct arena arena = {0};
-    return rest_push_tree(L, &arena, shadow_json(policy_of(L, "core.shadow"), &arena));
+    return rest_push_tree(L, &arena, shadow_json(rest_policy_of(L, "core.shadow"), &arena));
 }
 
 int rest_shadow_start(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.shadow_start");
+    struct policy *policy = rest_policy_of(L, "core.shadow_start");
     const char *dir = api_arg_string(L, "core.shadow_start", 1, "dir");
     struct task_ref ref = task_wait_begin(L, "core.shadow_start", NULL, NULL);
     task_wait_hold(ref); /* its build may stand behind others */
@@ -183,14 +163,14 @@ int rest_shadow_start(lua_State *L)
 
 int rest_shadow_stop(lua_State *L)
 {
-    lua_pushboolean(L, shadow_stop(policy_of(L, "core.shadow_stop")));
+    lua_pushboolean(L, shadow_stop(rest_policy_of(L, "core.shadow_stop")));
     return 1;
 }
 
 int rest_canary(lua_State *L)
 {
     struct arena arena = {0};
-    return rest_push_tree(L, &arena, canary_json(policy_of(L, "core.canary"), &arena));
+    return rest_push_tree(L, &arena, canary_json(rest_policy_of(L, "core.canary"), &arena));
 }
 
 /* The names lie in the table; nothing in here raises. */
@@ -210,7 +190,7 @@ int rest_canary_start(lua_State *L)
     static const char what[] = "core.canary_start";
     static const char *const members[] = {"dir",       "chargepoints", "percent",
                                           "errorsMin", "errorPercent", NULL};
-    struct policy *policy = policy_of(L, what);
+    struct policy *policy = rest_policy_of(L, what);
     api_arg_table(L, what, 1, "what");
     api_check_members(L, what, 1, members);
     const char *dir = api_opt_string(L, what, 1, "dir");
@@ -242,7 +222,7 @@ static void on_ended(void *ctx)
 
 static int end_canary(lua_State *L, const char *what, enum canary_act act)
 {
-    struct policy *policy = policy_of(L, what);
+    struct policy *policy = rest_policy_of(L, what);
     struct task_ref ref = task_wait_begin(L, what, NULL, NULL);
     task_wait_hold(ref); /* its build may stand behind others */
     void *ctx = ref_kept(ref);

@@ -5,14 +5,6 @@
 #include "policy/api_rest.h"
 #include "policy/webhooks.h"
 
-static struct policy *policy_of(lua_State *L, const char *what)
-{
-    struct policy *policy = generation_of(L)->policy;
-    if (!policy)
-        api_raise(L, "%s needs a server and cannot be used here", what);
-    return policy;
-}
-
 static void set_time(lua_State *L, const char *name, wall_t ms)
 {
     api_set_integer(L, name, ms ? ms : ABSENT);
@@ -62,7 +54,7 @@ static bool is_used(const struct policy *policy, const char *name)
 /* Those that were used, then those that are only declared. */
 int rest_webhooks(lua_State *L)
 {
-    const struct policy *policy = policy_of(L, "core.webhooks");
+    const struct policy *policy = rest_policy_of(L, "core.webhooks");
     const struct webhook_list *list = policy->current ? policy->current->webhooks : NULL;
     struct webhook_state state;
     lua_Integer count = 0;
@@ -85,7 +77,7 @@ int rest_webhooks(lua_State *L)
 
 int rest_webhook_retry(lua_State *L)
 {
-    struct policy *policy = policy_of(L, "core.webhook_retry");
+    struct policy *policy = rest_policy_of(L, "core.webhook_retry");
     const char *name = api_arg_string(L, "core.webhook_retry", 1, "name");
     lua_pushboolean(L, webhook_retry(policy, name) || webhook_find(policy->current, name));
     return 1;

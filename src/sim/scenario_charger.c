@@ -404,21 +404,26 @@ static int l_identity(lua_State *L)
     return 1;
 }
 
-static int push_written(lua_State *L, const struct charger *charger,
-                        void (*write)(const struct charger *charger, struct strbuf *out))
+static int push_text(lua_State *L, struct strbuf *text)
 {
-    struct strbuf text = {0};
     struct arena arena = {0};
     struct reason why;
-    write(charger, &text);
-    const struct json *tree = json_parse(&arena, strbuf_text(&text), text.len, &why, NULL);
+    const struct json *tree = json_parse(&arena, strbuf_text(text), text->len, &why, NULL);
     if (NEVER(!tree))
         lua_pushnil(L);
     else
         scenario_push_json(L, tree);
     arena_clear(&arena);
-    strbuf_clear(&text);
+    strbuf_clear(text);
     return 1;
+}
+
+static int push_written(lua_State *L, const struct charger *charger,
+                        void (*write)(const struct charger *charger, struct strbuf *out))
+{
+    struct strbuf text = {0};
+    write(charger, &text);
+    return push_text(L, &text);
 }
 
 /* What GET /state answers. */
@@ -432,17 +437,8 @@ static int l_figures(lua_State *L)
 {
     const struct fleet *fleet = task_of(L)->scenario->settings.fleet;
     struct strbuf text = {0};
-    struct arena arena = {0};
-    struct reason why;
     fleet_write_figures(fleet, NULL, &text);
-    const struct json *tree = json_parse(&arena, strbuf_text(&text), text.len, &why, NULL);
-    if (NEVER(!tree))
-        lua_pushnil(L);
-    else
-        scenario_push_json(L, tree);
-    arena_clear(&arena);
-    strbuf_clear(&text);
-    return 1;
+    return push_text(L, &text);
 }
 
 /* One connector of it: {status, transactionId, meterWh, powerW, soc …}; nil: there is none. */
